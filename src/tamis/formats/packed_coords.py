@@ -1,0 +1,194 @@
+"""Voxel coordinates packed into one integer each, in a bit layout chosen from the data.
+
+A key holds the fields batch, x, y, z from high to low, so that integer order is lexicographic order and adding a
+packed offset moves a coordinate. Three things keep that arithmetic exact:
+
+- a *bias* per axis makes every field non-negative; it is a multiple of the coarsest stride, so that the stride
+  lattice stays where it is in absolute coordinates and results do not depend on how a scene was cropped;
+- *guard* cells at both ends of every axis keep ``key + offset`` inside its own field, so that no borrow or carry
+  ever reaches another column or another batch;
+- the widths are as small as the scene allows: int32 keys (31 bits) when they fit, int64 (63 bits) otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+AXES = ("x", "y", "z")
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class KeyLayout:
+    """Where batch, x, y and z stand in a key.
+
+    Attributes
+    ----------
+    bits : (int, int, int, int)
+        Width of the fields batch, x, y, z; z is the lowest.
+    bias : (int, int, int)
+        Added to x, y, z before packing; a multiple of ``lattice``.
+    lattice : (int, int, int)
+        Coarsest stride for which :func:`coarsen` may be called, or a multiple of it.
+    """
+
+    bits: tuple[int, int, int, int]
+    bias: Triple
+    lattice: Triple = (1, 1, 1)
+
+    @property
+    def total_bits(self) -> int:
+        return sum(self.bits)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """int32 when all fields fit in 31 bits, else int64."""
+        return torch.int32 if self.total_bits <= 31 else torch.int64
+
+    @property
+    def shifts(self) -> tuple[int, int, int, int]:
+        """Left shift of the fields batch, x, y, z."""
+        _, x, y, z = self.bits
+        return (x + y + z, y + z, z, 0)
+
+    def offset_key(self, dx: int, dy: int, dz: int) -> int:
+        """The number that moves a key by (dx, dy, dz); fields borrow from each other, the sum comes out right."""
+        _, shift_x, shift_y, _ = self.shifts
+        return (dx << shift_x) + (dy << shift_y) + dz
+
+
+def check_coords(call: str, coords: Tensor) -> None:
+    """Raise unless ``coords`` is an int32 tensor of shape (N, 4) without negative batch indices."""
+    if coords.ndim != 2 or coords.shape[1] != 4 or coords.dtype != torch.int32:
+        raise ValueError(
+            f"{call}: coords has shape {tuple(coords.shape)} and dtype {coords.dtype}, "
+            f"but (N, 4) torch.int32 is needed: columns batch, x, y, z. "
+            f"For a single scene put a column of zeros in front; convert with coords.int()."
+        )
+    if len(coords) and int(coords[:, 0].min()) < 0:
+        raise ValueError(
+            f"{call}: coords[:, 0] is the batch index and must not be negative; its minimum is "
+            f"{int(coords[:, 0].min())}. The columns are batch, x, y, z in this order."
+        )
+
+
+def choose_layout(
+    coords: Tensor, *, guard: Sequence[int] = (1, 1, 1), lattice: Sequence[int] = (1, 1, 1)
+) -> KeyLayout:
+    """Choose the narrowest key layout that holds ``coords`` with ``guard`` free cells on every side.
+
+    Parameters
+    ----------
+    coords : Tensor, shape (N, 4), int32
+        Columns batch, x, y, z; negative x, y, z are fine.
+    guard : three ints
+        How far offsets may reach beyond the scene, in cells: the largest (K // 2) * dilation * stride of all layers.
+    lattice : three ints
+        Multiple of every stride in use.
+
+    Raises
+    ------
+    ValueError
+        If more than 63 bits are needed; the message names the widest axis, its extent and a voxel size that fits.
+    """
+    check_coords("choose_layout(coords)", coords)
+    if len(coords) == 0:
+        low, high = [0, 0, 0, 0], [0, 0, 0, 0]
+    else:
+        low, high = coords.amin(0).tolist(), coords.amax(0).tolist()
+    bias, widths = [], []
+    for axis in range(3):
+        step, free = lattice[axis], guard[axis]
+        shift = -(low[axis + 1] // step) * step + -(-free // step) * step
+        bias.append(shift)
+        widths.append((high[axis + 1] + shift + free + step).bit_length())
+    layout = KeyLayout((high[0].bit_length(), *widths), (bias[0], bias[1], bias[2]), _triple(lattice))
+    if layout.total_bits > 63:
+        raise ValueError(_too_wide(layout, low, high))
+    return layout
+
+
+def _triple(values: Sequence[int]) -> Triple:
+    x, y, z = values
+    return (int(x), int(y), int(z))
+
+
+def _too_wide(layout: KeyLayout, low: list[int], high: list[int]) -> str:
+    extent = [high[i + 1] - low[i + 1] + 1 for i in range(3)]
+    widest = max(range(3), key=lambda i: extent[i])
+    factor = 2 ** math.ceil((layout.total_bits - 63) / 3)
+    parts = ", ".join(f"{axis} {extent[i]} cells ({layout.bits[i + 1]} bits)" for i, axis in enumerate(AXES))
+    return (
+        f"packing coordinates: they need {layout.total_bits} bits with guards, but a key has 63. "
+        f"Extents: batch {high[0] + 1} ({layout.bits[0]} bits), {parts}; axis {AXES[widest]} runs from "
+        f"{low[widest + 1]} to {high[widest + 1]}. A voxel size {factor} times as large would fit; "
+        f"or remove outliers along {AXES[widest]}, or split the scene."
+    )
+
+
+def pack(coords: Tensor, layout: KeyLayout) -> Tensor:
+    """Pack coordinates into keys.
+
+    Parameters
+    ----------
+    coords : Tensor, shape (N, 4), int32
+    layout : KeyLayout
+        From :func:`choose_layout` of these coordinates, or of a scene that contains them.
+
+    Returns
+    -------
+    Tensor, shape (N,), int32 or int64 (``layout.dtype``).
+    """
+    wide = coords.long()
+    x, y, z = (wide[:, i + 1] + layout.bias[i] for i in range(3))
+    shifts = layout.shifts
+    return ((wide[:, 0] << shifts[0]) + (x << shifts[1]) + (y << shifts[2]) + z).to(layout.dtype)
+
+
+def unpack(keys: Tensor, layout: KeyLayout) -> Tensor:
+    """Turn keys back into coordinates, shape (N, 4), int32."""
+    fields = fields_of(keys.long(), layout)
+    columns = [fields[0], *(fields[i + 1] - layout.bias[i] for i in range(3))]
+    return torch.stack([column.to(torch.int32) for column in columns], 1)
+
+
+def fields_of(keys: Tensor, layout: KeyLayout) -> list[Tensor]:
+    """The fields batch, x, y, z of keys, biased, each of shape (N,) and the keys' dtype."""
+    return [
+        (keys >> shift) & ((1 << bits) - 1) for shift, bits in zip(layout.shifts, layout.bits, strict=True)
+    ]
+
+
+def coarsen(keys: Tensor, layout: KeyLayout, stride: Sequence[int]) -> Tensor:
+    """Round every key down to the lattice of ``stride``: floor(p / stride) * stride on each axis.
+
+    Order is not kept: clearing the low bits of x interleaves y. Neighbours in z become equal, so most
+    duplicates stand side by side.
+    """
+    for axis, step in enumerate(stride):
+        if layout.lattice[axis] % step:
+            raise ValueError(
+                f"coarsen(keys, layout, stride={tuple(stride)}): the layout was made for strides that divide "
+                f"{layout.lattice}. Choose it with lattice= a multiple of every stride in use."
+            )
+    if all(step & (step - 1) == 0 for step in stride):
+        return keys & ~sum((step - 1) << layout.shifts[i + 1] for i, step in enumerate(stride))
+    low = sum(
+        (field % step) << shift
+        for field, step, shift in zip(fields_of(keys, layout)[1:], stride, layout.shifts[1:], strict=True)
+    )
+    return keys - low
+
+
+def holds(layout: KeyLayout, coords: Tensor) -> Tensor:
+    """Mask, shape (N,), of the coordinates whose fields fit in ``layout``."""
+    fits = coords[:, 0] < (1 << layout.bits[0])
+    for axis in range(3):
+        field = coords[:, axis + 1].long() + layout.bias[axis]
+        fits = fits & (field >= 0) & (field < (1 << layout.bits[axis + 1]))
+    return fits
