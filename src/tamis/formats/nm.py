@@ -154,7 +154,7 @@ class NM(SparseMatrix):
         rows, columns = self.shape
         values = self.scaled_values()
         groups = torch.arange(0, columns, self.m, device=self.device).repeat_interleave(self.n)
-        starts = torch.arange(0, rows * columns, max(columns, 1), device=self.device)[:rows].unsqueeze(1)
+        starts = torch.arange(rows, device=self.device).unsqueeze(1) * columns
         places = starts + groups + self.indices
         # Not scatter: on bfloat16 it goes through float32 and rewrites the bits of NaN.
         return (
