@@ -1,0 +1,39 @@
+"""Matrices taken from a model's layers."""
+
+import pytest
+import torch
+from torch import nn
+
+from tamis.workloads.layers import linear_weights, pruned
+
+
+@pytest.fixture
+def model():
+    def block():
+        return nn.ModuleDict({"query": nn.Linear(8, 12), "norm": nn.LayerNorm(8), "ffn": nn.Linear(12, 8)})
+
+    return nn.Sequential(block(), block(), block())
+
+
+def test_one_layer_per_role_from_the_middle(model):
+    assert [name for name, _ in linear_weights(model)] == ["1.query", "1.ffn"]
+    assert len(list(linear_weights(model, one_per_role=False))) == 6
+
+
+def test_weights_are_the_models_own(model):
+    name, weight = next(iter(linear_weights(model)))
+    assert weight.shape == (12, 8)
+    assert not weight.requires_grad
+    assert weight.data_ptr() == model.get_submodule(name).weight.data_ptr()
+
+
+def test_pruning_leaves_the_model_alone(model):
+    _, weight = next(iter(linear_weights(model)))
+    before = weight.clone()
+    sparse = pruned(weight, 0.75, "4x1")
+    assert int((sparse != 0).sum()) == 24
+    assert torch.equal(weight, before)
+
+
+def test_shapes_that_do_not_divide_are_left_out():
+    assert pruned(torch.ones(10, 8), 0.5, "4x1") is None
