@@ -1,0 +1,95 @@
+"""What pruning did, layer by layer."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from tamis.pruning.table import text_table
+
+
+@dataclass(frozen=True)
+class PrunedLayer:
+    """One row: a weight matrix and what became of it.
+
+    Attributes
+    ----------
+    name : str
+    shape : (int, int)
+    zeros : int
+        Zero weights after the call.
+    kept_score : float or None
+        Share of the summed score that the kept weights hold, in 0..1; None where nothing was pruned.
+    aliases : tuple of str
+        Other parameters that are the same memory, changed with it.
+    left : str or None
+        Why the layer was left as it was; None if it was pruned.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    zeros: int
+    kept_score: float | None = None
+    aliases: tuple[str, ...] = ()
+    left: str | None = None
+
+    @property
+    def weights(self) -> int:
+        rows, cols = self.shape
+        return rows * cols
+
+    @property
+    def sparsity(self) -> float:
+        return self.zeros / self.weights if self.weights else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PruneReport:
+    """What :func:`tamis.prune` returns; printing it shows a table.
+
+    Attributes
+    ----------
+    pattern, score : str
+    rows : tuple of PrunedLayer
+        Every matrix of the model that pruning knows, pruned or not.
+    model_weights : int
+        All parameters of the model, also those that pruning does not know (embeddings, norms, convolutions).
+    masks : dict
+        Parameter name -> bool Tensor, True where the weight stays; for :func:`apply_masks`.
+    """
+
+    pattern: str
+    score: str
+    rows: tuple[PrunedLayer, ...]
+    model_weights: int
+    masks: dict[str, Tensor] = field(repr=False)
+
+    @property
+    def pruned(self) -> tuple[PrunedLayer, ...]:
+        return tuple(row for row in self.rows if row.left is None)
+
+    @property
+    def sparsity(self) -> float:
+        """Zeros per weight over the pruned layers."""
+        weights = sum(row.weights for row in self.pruned)
+        return sum(row.zeros for row in self.pruned) / weights if weights else 0.0
+
+    def __str__(self) -> str:
+        cells = [
+            (
+                row.name or "(the model)",
+                "x".join(map(str, row.shape)),
+                f"{row.sparsity:.2%}",
+                "" if row.kept_score is None else f"{row.kept_score:.1%}",
+                f"left: {row.left}" if row.left else "also " + ", ".join(row.aliases) if row.aliases else "",
+            )
+            for row in self.rows
+        ]
+        table = text_table(
+            ("layer", "shape", "sparsity", f"kept {self.score}", ""), cells, left=("layer", "")
+        )
+        weights = sum(row.weights for row in self.pruned)
+        share = weights / self.model_weights if self.model_weights else 0.0
+        return (
+            f"{table}\n{len(self.pruned)} of {len(self.rows)} layers pruned to {self.sparsity:.2%} "
+            f"({self.pattern}): {weights:,} weights, {share:.0%} of all {self.model_weights:,} parameters."
+        )

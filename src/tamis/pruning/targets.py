@@ -1,0 +1,101 @@
+"""Which matrices of a model can be pruned: the weights of linear layers, each once."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from torch import Tensor, nn
+
+Where = str | Callable[[str, nn.Module], bool]
+
+ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A weight matrix.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name; for the packed projections of attention, the parameter's.
+    module : nn.Module
+        The module that holds it.
+    parameter : str
+        The parameter's name within the model.
+    weight : Tensor or None
+        (m, k). None if the module computes its weight anew in every forward.
+    aliases : tuple of str
+        Other parameters that are the same memory.
+    obstacle : str or None
+        Why it must be left alone, if it must.
+    """
+
+    name: str
+    module: nn.Module
+    parameter: str
+    weight: Tensor | None
+    aliases: tuple[str, ...] = ()
+    obstacle: str | None = None
+
+
+def memory_of(tensor: Tensor) -> tuple[object, ...]:
+    """Identify the memory a tensor looks at: equal for tied weights, also when they are different objects."""
+    if tensor.is_meta or not tensor.numel():
+        return (id(tensor),)
+    start = tensor.untyped_storage().data_ptr()
+    return (tensor.device, start, tensor.storage_offset(), tuple(tensor.shape), tensor.stride())
+
+
+def _spots(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
+    """Yield (module name, module, attribute) of the matrices of linear layers and attention, each name."""
+    for name, module in model.named_modules(remove_duplicate=False):
+        if isinstance(module, nn.Linear):
+            yield name, module, "weight"
+        elif isinstance(module, nn.MultiheadAttention):
+            for attribute in ATTENTION_WEIGHTS:
+                if module._parameters.get(attribute) is not None:
+                    yield name, module, attribute
+
+
+def _obstacle(module: nn.Module, weight: Tensor | None, strangers: list[str]) -> str | None:
+    if weight is None:
+        return f"{type(module).__name__} computes its weight anew in every forward"
+    if strangers:
+        return f"shares its memory with {strangers[0]}, which is no linear layer"
+    if weight.is_meta:
+        return "is on the meta device, without values"
+    if not weight.is_floating_point():
+        return f"has {weight.dtype} weights"
+    return None if weight.numel() else "has no weights"
+
+
+def find_targets(model: nn.Module) -> list[Target]:
+    """List the prunable matrices in the order of ``model.named_modules()``; each memory once."""
+    spots = [(name, module, attr, f"{name}.{attr}".lstrip(".")) for name, module, attr in _spots(model)]
+    linear = {parameter for *_, parameter in spots}
+    holders = defaultdict(list)
+    for parameter, tensor in model.named_parameters(remove_duplicate=False):
+        holders[memory_of(tensor)].append(parameter)
+
+    targets: dict[object, Target] = {}
+    for name, module, attribute, parameter in spots:
+        weight = module._parameters.get(attribute)
+        key = (id(module),) if weight is None else memory_of(weight)
+        if key in targets:
+            continue
+        aliases = tuple(other for other in holders[key] if other != parameter)
+        obstacle = _obstacle(module, weight, [other for other in aliases if other not in linear])
+        shown = name if attribute == "weight" else parameter
+        targets[key] = Target(shown, module, parameter, weight, aliases, obstacle)
+    return list(targets.values())
+
+
+def chosen(target: Target, where: Where | None) -> bool:
+    """Apply the caller's choice: None takes all, a string is a name with ``*``, a callable decides."""
+    if where is None:
+        return True
+    if isinstance(where, str):
+        return fnmatchcase(target.name, where)
+    return bool(where(target.name, target.module))

@@ -1,0 +1,279 @@
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations
+from torch.nn.utils import prune as torch_prune
+
+from tamis.pruning import Score, apply_masks, prune
+
+PATTERNS = ["unstructured", "4x1", "8x1", "16x1", "1x4", "16x16", "32x32"]
+
+
+def mlp() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 32))
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("sparsity", [0.0, 0.37, 0.8, 1.0])
+@pytest.mark.parametrize("compare", ["row", "layer", "model"])
+def test_the_target_is_met_to_within_one_unit_and_the_rest_is_untouched(pattern, sparsity, compare):
+    model = mlp()
+    before = copy.deepcopy(model)
+    report = prune(model, sparsity, pattern, compare=compare)
+    unit = math.prod(map(int, pattern.split("x"))) if pattern != "unstructured" else 1
+    layers = [(model[0], before[0]), (model[2], before[2])]
+    if compare == "model":
+        zeros = sum(int((new.weight == 0).sum()) for new, _ in layers)
+        assert abs(zeros - sparsity * (64 * 96 + 96 * 32)) <= unit
+    for index, (new, old) in zip(("0", "2"), layers, strict=True):
+        mask = report.masks[f"{index}.weight"]
+        assert mask.dtype == torch.bool
+        assert torch.equal(new.weight, old.weight * mask)
+        assert torch.equal(new.bias, old.bias)
+        if compare == "layer":
+            assert abs(int((~mask).sum()) - sparsity * mask.numel()) <= unit
+
+
+def test_unstructured_magnitude_keeps_exactly_the_largest():
+    model = mlp()
+    weight = model[0].weight.detach().clone()
+    prune(model, 0.8, where="0")
+    kept = model[0].weight != 0
+    assert weight[kept].abs().min() > weight[~kept].abs().max()
+    assert int(kept.sum()) == 64 * 96 - round(0.8 * 64 * 96)
+
+
+def test_blocks_live_and_die_together_by_their_l1_norm():
+    model = nn.Sequential(nn.Linear(2, 4, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[3.0, 1], [0.1, 1], [0.1, 1], [0.1, 1]]))
+    prune(model, 0.5, "4x1")
+    assert model[0].weight.count_nonzero(0).tolist() == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "n", "m"), [("2:4", 2, 4), ("1:4", 1, 4), ("4:8", 4, 8), ("3:16", 3, 16)]
+)
+def test_n_of_m_leaves_n_in_every_group(pattern, n, m):
+    model = mlp()
+    report = prune(model, pattern=pattern)
+    for layer in (model[0], model[2]):
+        assert ((layer.weight != 0).reshape(-1, m).sum(1) == n).all()
+    assert report.sparsity == pytest.approx(1 - n / m)
+
+
+def test_ties_are_resolved_the_same_way_every_time():
+    model = nn.Sequential(nn.Linear(10, 10))
+    nn.init.constant_(model[0].weight, -0.5)
+    prune(model, 0.42)
+    assert (model[0].weight.flatten() != 0).tolist() == [True] * 58 + [False] * 42
+
+
+def test_one_threshold_for_the_model_takes_more_from_the_layer_with_small_weights():
+    model = mlp()
+    with torch.no_grad():
+        model[0].weight.mul_(1e-3)
+    before = torch.cat([model[i].weight.detach().abs().flatten() for i in (0, 2)])
+    report = prune(model, 0.5, compare="model")
+    kept = torch.cat([model[i].weight.detach().flatten() for i in (0, 2)]) != 0
+    assert before[kept].min() >= before[~kept].max()
+    assert report.rows[0].sparsity > 0.7 > 0.1 > report.rows[1].sparsity
+
+
+def test_where_takes_names_and_predicates():
+    for where in ("2", lambda name, module: module.out_features == 32):
+        model = mlp()
+        report = prune(model, 0.5, where=where)
+        assert [row.left for row in report.rows] == ["not chosen by where=", None]
+        assert model[0].weight.count_nonzero() == model[0].weight.numel()
+
+
+def test_layers_that_do_not_divide_are_left_with_the_reason():
+    model = nn.Sequential(nn.Linear(8, 10), nn.Linear(10, 8))
+    report = prune(model, 0.5, "4x1")
+    assert report.rows[0].left == "10 rows do not divide into 4x1"
+    assert report.rows[1].sparsity == 0.5
+    assert "left: 10 rows do not divide into 4x1" in str(report)
+
+
+def test_tied_layers_are_pruned_once():
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8))
+    model[1].weight = model[0].weight
+    model[2].weight = nn.Parameter(model[0].weight.detach())
+    report = prune(model, 0.5)
+    assert [row.name for row in report.rows] == ["0"]
+    assert report.rows[0].aliases == ("1.weight", "2.weight")
+    assert int((model[2].weight == 0).sum()) == 32
+    assert "also 1.weight, 2.weight" in str(report)
+
+
+def test_a_module_used_twice_is_pruned_once():
+    layer = nn.Linear(8, 8)
+    report = prune(nn.Sequential(layer, nn.ReLU(), layer), 0.5)
+    assert [(row.name, row.zeros) for row in report.rows] == [("0", 32)]
+
+
+def test_a_weight_tied_to_an_embedding_is_left():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words = nn.Embedding(10, 8)
+            self.body = nn.Linear(8, 8)
+            self.head = nn.Linear(8, 10, bias=False)
+            self.head.weight = self.words.weight
+
+    model = Tied()
+    report = prune(model, 0.5)
+    assert report.rows[1].left == "shares its memory with words.weight, which is no linear layer"
+    assert (model.words.weight != 0).all()
+
+
+def test_weights_that_are_computed_anew_are_left():
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8))
+    parametrizations.weight_norm(model[0])
+    torch_prune.l1_unstructured(model[1], "weight", amount=0.3)
+    report = prune(model, 0.5)
+    assert "computes its weight anew in every forward" in report.rows[0].left
+    assert "computes its weight anew in every forward" in report.rows[1].left
+    assert report.rows[2].sparsity == 0.5
+
+
+def test_attention_projections_are_pruned():
+    report = prune(nn.ModuleDict({"attn": nn.MultiheadAttention(16, 2)}), 0.75)
+    assert [(row.name, row.shape, row.sparsity) for row in report.rows] == [
+        ("attn.in_proj_weight", (48, 16), 0.75),
+        ("attn.out_proj", (16, 16), 0.75),
+    ]
+    report = prune(nn.MultiheadAttention(16, 2, kdim=8, vdim=8), 0.75)
+    assert [row.name for row in report.rows] == [
+        "q_proj_weight",
+        "k_proj_weight",
+        "v_proj_weight",
+        "out_proj",
+    ]
+
+
+def test_a_lone_layer_is_a_model():
+    layer = nn.Linear(8, 8)
+    report = prune(layer, 0.5)
+    assert int((layer.weight == 0).sum()) == 32
+    assert "(the model)" in str(report)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_every_float_dtype_keeps_its_own(dtype):
+    model = mlp().to(dtype)
+    report = prune(model, 0.8, "4x1")
+    assert model[0].weight.dtype == dtype
+    assert report.sparsity == pytest.approx(0.8, abs=0.01)
+
+
+def test_kept_score_is_the_share_of_magnitude_that_stays():
+    model = nn.Sequential(nn.Linear(4, 1))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
+    assert prune(model, 0.5).rows[0].kept_score == pytest.approx(0.7)
+
+
+def test_wanda_weighs_by_the_inputs_within_each_row():
+    model = nn.Sequential(nn.Linear(2, 2, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1.0, 2.0], [30.0, 40.0]]))
+    model.train()
+    prune(model, 0.5, score="wanda", calibration=[torch.tensor([[3.0, 1.0]]), torch.tensor([[4.0, 0.5]])])
+    assert model[0].weight.tolist() == [[1, 0], [30, 0]]
+    assert model.training
+    assert not model[0]._forward_pre_hooks
+
+
+def test_wanda_leaves_what_the_calibration_never_called():
+    model = nn.ModuleDict({"used": nn.Linear(4, 4), "idle": nn.Linear(4, 4)})
+    model.forward = lambda x: model["used"](x)
+    report = prune(
+        model, pattern="2:4", score="wanda", calibration=[{"x": torch.rand(3, 4)}, (torch.rand(2, 4),)]
+    )
+    assert [row.left for row in report.rows] == [None, "calibration never called it"]
+
+
+def test_a_score_of_ones_own():
+    model = mlp()
+    prune(
+        model,
+        0.5,
+        score=Score("first columns", lambda weight, norms: -torch.arange(64.0).expand(weight.shape) + 64),
+        where="0",
+    )
+    assert model[0].weight.count_nonzero(0).tolist() == [96] * 32 + [0] * 32
+
+
+def test_masks_survive_training():
+    model = mlp()
+    masks = prune(model, 0.8).masks
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    for _ in range(3):
+        model(torch.rand(4, 64)).sum().backward()
+        optimizer.step()
+        apply_masks(model, masks)
+    assert (model[0].weight[~masks["0.weight"]] == 0).all()
+    assert int((model[0].weight == 0).sum()) < 0.85 * 64 * 96
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "needs sparsity="),
+        ({"sparsity": 80}, "between 0 and 1"),
+        ({"sparsity": -0.1}, "between 0 and 1"),
+        ({"sparsity": float("nan")}, "between 0 and 1"),
+        ({"sparsity": 0.8, "pattern": "2:4"}, "always has sparsity 0.5"),
+        ({"pattern": "2:4", "compare": "model"}, "N:M compares its own groups"),
+        ({"sparsity": 0.8, "score": "magic"}, r"expected one of \['magnitude', 'wanda'\]"),
+        ({"sparsity": 0.8, "score": "wanda"}, "needs calibration="),
+        ({"sparsity": 0.8, "calibration": [1]}, "leave calibration= out"),
+        ({"sparsity": 0.8, "score": "wanda", "calibration": []}, "is the iterable empty"),
+        ({"sparsity": 0.8, "compare": "rows"}, "expected 'row', 'layer' or 'model'"),
+        ({"sparsity": 0.8, "where": "decoder.*"}, "chooses none of the model's 2 layers"),
+    ],
+)
+def test_contradictions_are_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        prune(mlp(), **arguments)
+
+
+def test_nan_weights_are_an_error_and_nothing_is_changed():
+    model = mlp()
+    with torch.no_grad():
+        model[2].weight[3, 4] = torch.nan
+    with pytest.raises(ValueError, match=r"2\.weight has NaN weights"):
+        prune(model, 0.8)
+    assert (model[0].weight != 0).all()
+
+
+def test_nan_in_the_calibration_is_an_error():
+    with pytest.raises(ValueError, match="NaN in the calibration inputs"):
+        prune(mlp(), 0.5, score="wanda", calibration=[torch.full((1, 64), torch.nan)])
+
+
+def test_models_without_weights_to_prune_are_errors():
+    with pytest.raises(ValueError, match=r"has no nn\.Linear"):
+        prune(nn.ReLU(), 0.5)
+    with pytest.raises(ValueError, match="not initialised yet"):
+        prune(nn.Sequential(nn.LazyLinear(4)), 0.5)
+
+
+def test_meta_and_empty_layers_are_left():
+    model = nn.ModuleList([nn.Linear(4, 4, device="meta"), nn.Linear(0, 4), nn.Linear(4, 4)])
+    assert [row.left for row in prune(model, 0.5).rows] == [
+        "is on the meta device, without values",
+        "has no weights",
+        None,
+    ]
+
+
+def test_unknown_inputs_are_a_type_error():
+    with pytest.raises(TypeError, match="expected a tensor for model"):
+        prune(mlp(), 0.5, score="wanda", calibration=[3])
