@@ -1,0 +1,61 @@
+#include "dispatch.h"
+
+#include <cstring>
+
+#include "isas.h"
+
+namespace tamis {
+
+#define X(isa) \
+  namespace isa { extern const Kernels table; }
+TAMIS_FOR_EACH_ISA(X)
+#undef X
+
+namespace {
+
+#define X(isa) &isa::table,
+const Kernels* const tables[] = {TAMIS_FOR_EACH_ISA(X) nullptr};
+#undef X
+
+const Kernels* best() {
+  for (const Kernels* const* t = tables; *t; ++t)
+    if (supported(**t)) return *t;
+  return nullptr;  // unreachable: baseline is always supported
+}
+
+const Kernels* forced = nullptr;
+
+}  // namespace
+
+bool supported(const Kernels& table) {
+#if defined(__x86_64__)
+  if (!std::strcmp(table.isa, "avx512"))
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (!std::strcmp(table.isa, "avx2")) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return !std::strcmp(table.isa, "baseline");
+}
+
+const Kernels* const* compiled() { return tables; }
+
+const Kernels& current() {
+  if (forced) return *forced;
+  static const Kernels* const chosen = best();
+  return *chosen;
+}
+
+bool force(const char* name) {
+  if (!std::strcmp(name, "auto")) {
+    forced = nullptr;
+    return true;
+  }
+  for (const Kernels* const* t = tables; *t; ++t)
+    if (!std::strcmp((*t)->isa, name) && supported(**t)) {
+      forced = *t;
+      return true;
+    }
+  return false;
+}
+
+}  // namespace tamis

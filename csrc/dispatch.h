@@ -1,0 +1,16 @@
+// Which of the compiled instruction sets runs: the best this CPU has, unless one was forced by name.
+#pragma once
+#include "kernels.h"
+
+namespace tamis {
+
+const Kernels& current();
+
+// Every ISA that was compiled in, best first; null-terminated.
+const Kernels* const* compiled();
+bool supported(const Kernels& table);  // by the CPU we run on
+
+// Takes an ISA's name, or "auto". False if it is unknown or this CPU lacks it; then nothing changes.
+bool force(const char* name);
+
+}  // namespace tamis

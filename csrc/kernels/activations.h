@@ -1,0 +1,75 @@
+// bias + activation on the way out of a kernel.
+#pragma once
+#include "kernels.h"
+#include "simd.h"
+
+namespace tamis::TAMIS_ISA {
+
+// e^x to about 2 ulp: 2^(x / ln 2), the integer part moved into the exponent and a polynomial for the rest.
+TAMIS_INLINE Vec exp(Vec x) {
+  alignas(64) float lanes[Vec::width];
+  const Vec high = Vec::broadcast(88.3762626647949f), low = Vec::broadcast(-87.3365478515625f);
+  const Vec bounded = min(high, max(low, x));  // max(low, NaN) = NaN, min(high, NaN) = NaN: second operand wins
+  const Vec shift = Vec::broadcast(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
+  const Vec rounded = fma(bounded, Vec::broadcast(1.44269504088896341f), shift);
+  const Vec whole = rounded - shift;
+  Vec r = fma(whole, Vec::broadcast(-0.693359375f), bounded);
+  r = fma(whole, Vec::broadcast(2.12194440e-4f), r);
+  Vec p = Vec::broadcast(1.9875691500e-4f);
+  p = fma(p, r, Vec::broadcast(1.3981999507e-3f));
+  p = fma(p, r, Vec::broadcast(8.3334519073e-3f));
+  p = fma(p, r, Vec::broadcast(4.1665795894e-2f));
+  p = fma(p, r, Vec::broadcast(1.6666665459e-1f));
+  p = fma(p, r, Vec::broadcast(5.0000001201e-1f));
+  p = fma(p, r * r, r) + Vec::broadcast(1.0f);
+  whole.store(lanes);
+  for (int i = 0; i < Vec::width; ++i) {
+    union { uint32_t u; float f; } power;
+    const float w = lanes[i];
+    power.u = w == w ? static_cast<uint32_t>(static_cast<int32_t>(w) + 127) << 23 : 0x7fc00000u;
+    lanes[i] = power.f;
+  }
+  return p * Vec::load(lanes);
+}
+
+// Sources: Abramowitz & Stegun, Handbook of Mathematical Functions, 7.1.26 (|error| <= 1.5e-7).
+TAMIS_INLINE Vec erf(Vec x) {
+  const Vec zero = Vec::zero(), one = Vec::broadcast(1.0f);
+  const Vec a = max(x, zero - x);
+  const Vec t = one / fma(Vec::broadcast(0.3275911f), a, one);
+  Vec p = Vec::broadcast(1.061405429f);
+  p = fma(p, t, Vec::broadcast(-1.453152027f));
+  p = fma(p, t, Vec::broadcast(1.421413741f));
+  p = fma(p, t, Vec::broadcast(-0.284496736f));
+  p = fma(p, t, Vec::broadcast(0.254829592f));
+  const Vec magnitude = one - p * t * exp(zero - a * a);
+  // sign(x) * magnitude without a select: x / |x| would be NaN at 0, where magnitude is 0 anyway.
+  alignas(64) float m[Vec::width], s[Vec::width];
+  magnitude.store(m);
+  x.store(s);
+  for (int i = 0; i < Vec::width; ++i) m[i] = s[i] < 0 ? -m[i] : m[i];
+  return Vec::load(m);
+}
+
+template <Activation activation> TAMIS_INLINE Vec activate(Vec x) {
+  const Vec one = Vec::broadcast(1.0f);
+  if constexpr (activation == Activation::relu) return max(Vec::zero(), x);  // NaN stays NaN: second operand wins
+  if constexpr (activation == Activation::gelu) {
+    const Vec half = Vec::broadcast(0.5f) * x;
+    return fma(half, erf(x * Vec::broadcast(0.70710678118654752f)), half);
+  }
+  if constexpr (activation == Activation::silu) return x / (one + exp(Vec::zero() - x));
+  return x;
+}
+
+TAMIS_INLINE Vec activate(Vec x, Activation activation) {
+  switch (activation) {
+    case Activation::relu: return activate<Activation::relu>(x);
+    case Activation::gelu: return activate<Activation::gelu>(x);
+    case Activation::silu: return activate<Activation::silu>(x);
+    case Activation::none: break;
+  }
+  return x;
+}
+
+}  // namespace tamis::TAMIS_ISA

@@ -1,0 +1,156 @@
+// The walk that all SpMM kernels share: panels of columns x parts of rows x blocks of K.
+//
+//   for each panel of up to `Tile::vectors` vectors of columns, and each part of rows   (a unit; threads take units)
+//     for each block of K
+//       copy (or transpose, for row-major activations) B[block, panel] into a slice that fits in L1
+//       for each group of four rows: sums in registers, from and to a buffer of the part in L2
+//     bias, activation, and out
+//
+// A Tile adds the products of one group: Tile::add<nv>(steps, ids, values, slice, acc).
+#pragma once
+#include "activations.h"
+#include "kernels.h"
+#include "parallel.h"
+#include "transpose.h"
+
+namespace tamis::TAMIS_ISA {
+
+// Four rows of accumulators, nv vectors wide, and the few registers a step needs besides.
+constexpr int panel_vectors = Vec::registers >= 32 ? 4 : 3;
+
+template <int nv> using Accumulators = Vec[4][nv];
+
+template <class T, int nv> struct Panel {
+  static constexpr int stride = nv * Vec::width;
+  const SpmmCall& call;
+  int64_t part, first_col;
+  int cols;       // valid columns, at most stride
+  float* slice;   // [block_cols + 1, stride], the last row zero
+  float* sums;    // [part_rows + 1, stride], the last row for rows that do not exist
+
+  void load_slice(int64_t first, int64_t count) const {
+    const auto* b = static_cast<const typename T::type*>(call.b);
+    if (call.by_rows) {
+      transpose_any<T>(b + first_col * call.ldb + first, call.ldb, cols, count, slice, stride);
+      return;
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      const auto* row = b + (first + i) * call.ldb + first_col;
+      for (int v = 0; v < nv; ++v) {
+        const int left = cols - v * Vec::width;
+        const Vec x = left >= Vec::width ? T::load(row + v * Vec::width) : T::load_first(row + v * Vec::width, left);
+        x.store(slice + i * stride + v * Vec::width);
+      }
+    }
+  }
+
+  TAMIS_INLINE void store_row(int64_t row, const Vec (&acc)[nv]) const {
+    auto* c = static_cast<typename T::type*>(call.c) + row * call.ldc + first_col;
+    const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
+    for (int v = 0; v < nv; ++v) {
+      const Vec y = call.activation == Activation::none ? acc[v] + bias : activate(acc[v] + bias, call.activation);
+      const int left = cols - v * Vec::width;
+      if (left >= Vec::width) T::store(c + v * Vec::width, y);
+      else T::store_first(c + v * Vec::width, y, left);
+    }
+  }
+
+  template <class Tile> void block(int64_t index, int64_t blocks) const {
+    const SpmmPacked& a = call.a;
+    const int64_t first_row = part * a.part_rows;
+    const int64_t(&here)[2] = a.blocks[part * blocks + index];
+    const int64_t end = a.blocks[part * blocks + index + 1][0];
+    const uint16_t* ids = a.ids + here[1] * Tile::ids;
+    const float* values = a.values + here[1] * 4;
+    const bool straight_out = index == blocks - 1 && !call.by_rows;
+    for (int64_t g = here[0]; g < end; ++g) {
+      const SpmmGroup& group = a.groups[g];
+      Accumulators<nv> acc;
+      if (index == 0) {
+        for (int r = 0; r < 4; ++r)
+          for (int v = 0; v < nv; ++v) acc[r][v] = Vec::zero();
+      } else {
+        for (int r = 0; r < 4; ++r)
+          for (int v = 0; v < nv; ++v) acc[r][v] = Vec::load(sums + group.rows[r] * stride + v * Vec::width);
+      }
+      Tile::template add<nv>(group.steps, ids, values, slice, acc);
+      ids += group.steps * Tile::ids;
+      values += group.steps * 4;
+      for (int r = 0; r < 4; ++r) {
+        if (straight_out) {
+          if (group.rows[r] != a.part_rows) store_row(first_row + group.rows[r], acc[r]);
+        } else {
+          for (int v = 0; v < nv; ++v) acc[r][v].store(sums + group.rows[r] * stride + v * Vec::width);
+        }
+      }
+    }
+  }
+
+  // [rows, cols] of sums -> [cols, rows] of C, a tile at a time so that bias and activation are applied along m.
+  void store_transposed() const {
+    const int64_t first_row = part * call.a.part_rows;
+    const int64_t rows = call.a.m - first_row < call.a.part_rows ? call.a.m - first_row : call.a.part_rows;
+    auto* c = static_cast<typename T::type*>(call.c) + first_col * call.ldc + first_row;
+    alignas(64) float buffer[stride * Vec::width];
+    for (int64_t i = 0; i < rows; i += Vec::width) {
+      const int count = rows - i < Vec::width ? static_cast<int>(rows - i) : Vec::width;
+      transpose_any<Float32>(sums + i * stride, stride, count, cols, buffer, Vec::width);
+      const Vec bias = call.bias ? Vec::load_first(call.bias + first_row + i, count) : Vec::zero();
+      for (int j = 0; j < cols; ++j) {
+        const Vec y = activate(Vec::load(buffer + j * Vec::width) + bias, call.activation);
+        if (count == Vec::width) T::store(c + j * call.ldc + i, y);
+        else T::store_first(c + j * call.ldc + i, y, count);
+      }
+    }
+  }
+
+  template <class Tile> void run() const {
+    const SpmmPacked& a = call.a;
+    const int64_t blocks = a.k ? (a.k + a.block_cols - 1) / a.block_cols : 1;
+    for (int v = 0; v < nv; ++v) Vec::zero().store(slice + a.block_cols * stride + v * Vec::width);
+    for (int64_t index = 0; index < blocks; ++index) {
+      const int64_t first = index * a.block_cols;
+      load_slice(first, a.k - first < a.block_cols ? a.k - first : a.block_cols);
+      block<Tile>(index, blocks);
+    }
+    if (call.by_rows) store_transposed();
+  }
+};
+
+template <class Tile, class T, int nv>
+void run_panel(const SpmmCall& call, int64_t part, int64_t first_vector, int vectors) {
+  if constexpr (nv > 0) {
+    if (vectors != nv) return run_panel<Tile, T, nv - 1>(call, part, first_vector, vectors);
+    using P = Panel<T, nv>;
+    const int64_t slice_floats = static_cast<int64_t>(call.a.block_cols + 1) * P::stride;
+    const int64_t sums_floats = static_cast<int64_t>(call.a.part_rows + 1) * P::stride;
+    float* slice = static_cast<float*>(thread_scratch((slice_floats + sums_floats) * static_cast<int64_t>(sizeof(float))));
+    const int64_t first_col = first_vector * Vec::width;
+    const int64_t left = call.n - first_col;
+    P{call, part, first_col, static_cast<int>(left < P::stride ? left : P::stride), slice, slice + slice_floats}
+        .template run<Tile>();
+  }
+}
+
+template <class Tile, class T> void run_units(const SpmmCall& call) {
+  const int64_t parts = (call.a.m + call.a.part_rows - 1) / call.a.part_rows;
+  const int64_t vectors = (call.n + Vec::width - 1) / Vec::width;
+  const int64_t panels = (vectors + panel_vectors - 1) / panel_vectors;
+  // Panels as equal as can be: 4 + 4 + 4 + 4 rather than 4 + 4 + 4 + 3 + 1.
+  const int64_t narrow = panels ? vectors / panels : 0, wide_panels = panels ? vectors % panels : 0;
+  parallel_for(panels * parts, call.threads, [&](int64_t unit, int) {
+    const int64_t panel = unit / parts, part = unit % parts;
+    const int64_t first = panel * narrow + (panel < wide_panels ? panel : wide_panels);
+    run_panel<Tile, T, panel_vectors>(call, part, first, static_cast<int>(narrow + (panel < wide_panels)));
+  });
+}
+
+template <class Tile> void spmm_panels(const SpmmCall& call) {
+  switch (call.element) {
+    case Element::float32: return run_units<Tile, Float32>(call);
+    case Element::bfloat16: return run_units<Tile, Bfloat16>(call);
+    case Element::float16: return run_units<Tile, Float16>(call);
+  }
+}
+
+}  // namespace tamis::TAMIS_ISA

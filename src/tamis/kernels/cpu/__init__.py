@@ -1,0 +1,1 @@
+"""The faces of ``csrc/kernels``: one file per kernel, same names."""

@@ -1,0 +1,1 @@
+"""Obviously right PyTorch on any device: the oracle of every test and benchmark."""
