@@ -1,0 +1,118 @@
+"""DeepSER (paper, algorithm 2): streams fused at three depths, each fusion seeing the one before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tamis.emotion.categories import ATTRIBUTE_RANGE, ATTRIBUTES
+from tamis.emotion.leg import Leg, LegOutput
+from tamis.emotion.mixup import Mixing
+from tamis.emotion.stream_input import StreamInput
+
+
+class Prediction(NamedTuple):
+    """Logits of the categories (B, C), and valence, arousal, dominance (B, 3) on the scale 1..7."""
+
+    logits: Tensor
+    attributes: Tensor
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes and switches of DeepSER. The defaults are tamis's own; :data:`PAPER` is what was published.
+
+    Parameters
+    ----------
+    width, heads, hidden : int
+        Model width D, attention heads, feed-forward width.
+    dropout : float
+    masks : bool
+        Padding and missing streams take no part in attention and means.
+    positions : bool
+        Sinusoidal positions in the legs of the streams.
+    standardise : bool
+        Streams enter with zero mean and unit variance, measured on the training frames.
+    """
+
+    width: int = 128
+    heads: int = 4
+    hidden: int = 256
+    dropout: float = 0.2
+    masks: bool = True
+    positions: bool = True
+    standardise: bool = True
+
+
+PAPER = Architecture(
+    width=512, heads=1, hidden=2048, dropout=0.1, masks=False, positions=False, standardise=False
+)
+
+
+class DeepSER(nn.Module):
+    """One member of the ensemble.
+
+    Parameters
+    ----------
+    streams : mapping of str to (dim, layers)
+        The streams it hears, in order; ``layers`` is None where frames hold a single layer's vector.
+    categories : int
+        Number of output categories C.
+    architecture : Architecture
+    """
+
+    def __init__(
+        self, streams: Mapping[str, tuple[int, int | None]], categories: int, architecture: Architecture
+    ) -> None:
+        super().__init__()
+        if not streams:
+            raise ValueError("DeepSER: a member needs at least one stream.")
+        a = architecture
+        sizes = (a.width, a.heads, a.hidden, a.dropout)
+        self.masks = a.masks
+        self.inputs = nn.ModuleDict(
+            {name: StreamInput(dim, layers, a.standardise) for name, (dim, layers) in streams.items()}
+        )
+        self.legs = nn.ModuleDict({name: Leg(dim, *sizes, a.positions) for name, (dim, _) in streams.items()})
+        self.fusion_first = Leg(a.width, *sizes, positions=False)
+        self.fusion_second = Leg(a.width, *sizes, positions=False)
+        self.join = nn.Linear((len(streams) + 1) * a.width, a.width)
+        self.to_categories = nn.Linear(a.width, categories)
+        self.to_attributes = nn.Linear(a.width, len(ATTRIBUTES))
+
+    def forward(
+        self, features: Mapping[str, Tensor], masks: Mapping[str, Tensor], mixing: Mixing | None = None
+    ) -> Prediction:
+        """Predict a batch.
+
+        Parameters
+        ----------
+        features : mapping of str to Tensor, shape (B, T, dim) or (B, T, layers, dim)
+            Per stream, zero-padded. T may differ between streams.
+        masks : mapping of str to Tensor, shape (B, T), bool
+            True = real frame. A row without any is a missing stream.
+        mixing : Mixing, optional
+            Manifold MixUp, applied to the joint representation before its ReLU.
+        """
+        legs = [self._hear(name, features[name], masks[name]) for name in self.legs]
+        mask = torch.cat([masks[name] for name in self.legs], dim=1) if self.masks else None
+        z = self.join(self._fuse(legs, mask))
+        if mixing is not None:
+            z = mixing.blend(z)
+        z = F.relu(z)
+        low, high = ATTRIBUTE_RANGE
+        return Prediction(self.to_categories(z), low + (high - low) * torch.sigmoid(self.to_attributes(z)))
+
+    def _hear(self, name: str, features: Tensor, mask: Tensor) -> LegOutput:
+        out: LegOutput = self.legs[name](self.inputs[name](features, mask), mask if self.masks else None)
+        return out
+
+    def _fuse(self, legs: list[LegOutput], mask: Tensor | None) -> Tensor:
+        """Joint representation, shape (B, (streams + 1) · D)."""
+        early = self.fusion_first(torch.cat([leg.first for leg in legs], dim=1), mask)
+        middle = torch.cat([*(leg.second for leg in legs), early.second], dim=1)
+        late = self.fusion_second(middle, None if mask is None else torch.cat([mask, mask], dim=1))
+        return torch.cat([*(leg.pooled for leg in legs), late.pooled], dim=1)
