@@ -103,7 +103,8 @@ class Bitmap(SparseMatrix):
         row_scale : Tensor, shape (m,), float32, optional
         """
         stored = zeros.entries_to_store("Bitmap.from_dense(w)", w, mask)
-        return cls._from_pattern(stored, w[stored], row_scale)
+        values = w.flatten()[stored.flatten().nonzero().squeeze(1)]
+        return cls._from_pattern(stored, values, row_scale)
 
     @classmethod
     def from_csr(cls, a: CSR) -> Self:
@@ -115,8 +116,9 @@ class Bitmap(SparseMatrix):
     @classmethod
     def _from_pattern(cls, stored: Tensor, values: Tensor, row_scale: Tensor | None) -> Self:
         invariants.check_count("Bitmap", "values", values.numel())
-        pointers = coordinates.pointers_from_lengths(stored.sum(dim=1))
-        return cls(_packed(stored), pointers, values, (stored.shape[0], stored.shape[1]), row_scale)
+        bitmap = _packed(stored)
+        pointers = coordinates.pointers_from_lengths(_bit_counts(bitmap))
+        return cls(bitmap, pointers, values, (stored.shape[0], stored.shape[1]), row_scale)
 
     def to_csr(self) -> CSR:
         """Return the same stored entries as CSR."""
@@ -139,9 +141,9 @@ class Bitmap(SparseMatrix):
         """Return the number of stored values of each row, int32 of shape (m,)."""
         return self.crow_indices.diff()
 
-    def _scale_of_values(self) -> Tensor:
-        assert self.row_scale is not None
-        return self.row_scale[coordinates.repeat_rows(self.row_lengths(), self.nnz)]
+    def spread_rows(self, per_row: Tensor) -> Tensor:
+        """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
+        return per_row[coordinates.repeat_rows(self.row_lengths(), self.nnz)]
 
     def _layout(self) -> str:
         return ""

@@ -108,10 +108,10 @@ class BSR(SparseMatrix):
         height, width = blocksize = _check_blocksize(call, tuple(w.shape), blocksize)
         grid = (w.shape[0] // height, height, w.shape[1] // width, width)
         occupied = stored.reshape(grid).any(dim=3).any(dim=1)
-        block_rows, block_columns = occupied.nonzero(as_tuple=True)
-        blocks = zeros.with_fill(w, stored).reshape(grid).transpose(1, 2)[block_rows, block_columns]
-        pointers = coordinates.pointers_from_lengths(occupied.sum(dim=1))
-        return cls(pointers, block_columns.int(), blocks, tuple(w.shape), row_scale)
+        rows, columns = occupied.nonzero(as_tuple=True)
+        blocks = zeros.with_fill(w, stored).reshape(grid).transpose(1, 2)[rows, columns]
+        pointers = coordinates.pointers_from_sorted(rows, grid[0], 1)
+        return cls(pointers, columns.int(), blocks, tuple(w.shape), row_scale)
 
     @classmethod
     def from_csr(cls, a: CSR, blocksize: tuple[int, int]) -> Self:
@@ -119,14 +119,13 @@ class BSR(SparseMatrix):
         call = "BSR.from_csr(a, blocksize)"
         height, width = _check_blocksize(call, a.shape, blocksize)
         rows, columns = a.row_indices(), a.col_indices.long()
-        block_rows, block_columns = a.shape[0] // height, a.shape[1] // width
+        block_columns = a.shape[1] // width
         keys = (rows // height) * block_columns + columns // width
         blocks, block_of_value = torch.unique(keys, return_inverse=True)
         invariants.check_count(call, "values", blocks.numel() * height * width)
         empty = torch.zeros((blocks.numel(), height, width), dtype=a.dtype, device=a.device)
         values = empty.index_put((block_of_value, rows % height, columns % width), a.values)
-        lengths = torch.bincount(blocks // max(block_columns, 1), minlength=block_rows)
-        pointers = coordinates.pointers_from_lengths(lengths)
+        pointers = coordinates.pointers_from_sorted(blocks, a.shape[0] // height, block_columns)
         return cls(pointers, (blocks % max(block_columns, 1)).int(), values, a.shape, a.row_scale)
 
     @classmethod
@@ -157,11 +156,11 @@ class BSR(SparseMatrix):
 
     def to_csr(self) -> CSR:
         """Return the same matrix as CSR; entries that are +0.0 are taken for fill and left out."""
-        (height, width), lengths = self.blocksize, self.crow_indices.diff().long()
-        block_rows = coordinates.repeat_rows(lengths, self.values.shape[0])
-        block, i, j = zeros.is_not_fill(self.values).nonzero(as_tuple=True)
-        rows, columns = block_rows[block] * height + i, self.col_indices[block].long() * width + j
-        values = self.values[block, i, j]
+        height, width = self.blocksize
+        blocks, i, j = zeros.is_not_fill(self.values).nonzero(as_tuple=True)
+        rows = self._block_rows()[blocks] * height + i
+        columns = self.col_indices[blocks].long() * width + j
+        values = self.values[blocks, i, j]
         return CSR.from_coo(rows, columns, values, self.shape, row_scale=self.row_scale, duplicates="error")
 
     def to_dense(self) -> Tensor:
@@ -191,9 +190,9 @@ class BSR(SparseMatrix):
     def _block_rows(self) -> Tensor:
         return coordinates.repeat_rows(self.crow_indices.diff(), self.values.shape[0])
 
-    def _scale_of_values(self) -> Tensor:
-        assert self.row_scale is not None
-        return self.row_scale.view(-1, self.blocksize[0])[self._block_rows()].unsqueeze(2)
+    def spread_rows(self, per_row: Tensor) -> Tensor:
+        """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
+        return per_row.view(-1, self.blocksize[0])[self._block_rows()].unsqueeze(2)
 
     def _layout(self) -> str:
         return " in {}x{} blocks".format(*self.blocksize)

@@ -15,6 +15,19 @@ def pointers_from_lengths(lengths: Tensor) -> Tensor:
     return pointers
 
 
+def pointers_from_sorted(keys: Tensor, rows: int, width: int) -> Tensor:
+    """Return int32 row pointers of ascending keys ``row * width + column``."""
+    starts = torch.arange(rows + 1, device=keys.device) * width
+    return torch.searchsorted(keys, starts, out_int32=True)
+
+
+def pointers_to_kept(pointers: Tensor, kept: Tensor) -> Tensor:
+    """Return the row pointers left when only the entries where ``kept`` (bool, one per entry) is True remain."""
+    before = torch.zeros(kept.numel() + 1, dtype=torch.int32, device=kept.device)
+    torch.cumsum(kept, dim=0, dtype=torch.int32, out=before[1:])
+    return before[pointers]
+
+
 def repeat_rows(lengths: Tensor, count: int) -> Tensor:
     """Return row i ``lengths[i]`` times, int64 of shape (count,), where ``count`` is the sum of the lengths."""
     rows = torch.arange(lengths.numel(), device=lengths.device)
@@ -60,8 +73,8 @@ def sorted_rows(
                     "duplicates='sum' would add such entries."
                 )
             keys, values = _summed(call, keys, values)
-        rows, columns = keys // width, keys % width
-    return pointers_from_lengths(torch.bincount(rows, minlength=shape[0])), columns.int(), values
+        columns = keys % width
+    return pointers_from_sorted(keys, shape[0], width), columns.int(), values
 
 
 def _checked_triples(

@@ -88,9 +88,9 @@ class CSR(SparseMatrix):
         stored = zeros.entries_to_store("CSR.from_dense(w)", w, mask)
         flat = stored.flatten().nonzero().squeeze(1)
         invariants.check_count("CSR.from_dense(w)", "the pattern", flat.numel())
-        pointers = coordinates.pointers_from_lengths(stored.sum(dim=1))
-        columns = flat % max(w.shape[1], 1)
-        return cls(pointers, columns.int(), w.flatten()[flat], tuple(w.shape), row_scale)
+        rows, columns = w.shape
+        pointers = coordinates.pointers_from_sorted(flat, rows, columns)
+        return cls(pointers, (flat % max(columns, 1)).int(), w.flatten()[flat], (rows, columns), row_scale)
 
     @classmethod
     def from_coo(
@@ -147,6 +147,11 @@ class CSR(SparseMatrix):
         """Build from any scipy.sparse matrix or array; duplicates are summed, stored zeros stay."""
         return cls.from_coo(*interchange.coo_from_scipy("CSR.from_scipy(matrix)", matrix))
 
+    @classmethod
+    def from_csr(cls, a: "CSR") -> "CSR":
+        """Return ``a``: conversion to CSR ends here."""
+        return a
+
     def to_csr(self) -> "CSR":
         """Return itself."""
         return self
@@ -194,9 +199,9 @@ class CSR(SparseMatrix):
         values = self.values[structure.permutation]
         return CSR(structure.crow_indices, structure.col_indices, values, (self.shape[1], self.shape[0]))
 
-    def _scale_of_values(self) -> Tensor:
-        assert self.row_scale is not None
-        return self.row_scale[self.row_indices()]
+    def spread_rows(self, per_row: Tensor) -> Tensor:
+        """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
+        return per_row[self.row_indices()]
 
     def _layout(self) -> str:
         return ""

@@ -5,17 +5,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tamis.formats import coordinates
+
 Coo = tuple[Tensor, Tensor, Tensor, tuple[int, int]]
 
-
-def coo_from_torch(call: str, tensor: Tensor) -> Coo:
-    """Return (rows, columns, values, shape) of a two-dimensional torch.sparse tensor of any layout."""
-    check_torch_sparse(call, tensor)
-    rows, columns = tensor.shape
-    # Uncoalesced COO tensors mean the sum of their duplicates. CSR and BSR become COO without losing stored zeros.
-    coo = tensor if tensor.layout == torch.sparse_coo else tensor.to_sparse()
-    indices = coo._indices()
-    return indices[0], indices[1], coo._values(), (rows, columns)
+_BLOCKED = (torch.sparse_bsr, torch.sparse_bsc)
+_BY_ROW = (torch.sparse_csr, torch.sparse_bsr)
 
 
 def check_torch_sparse(call: str, tensor: Tensor) -> None:
@@ -31,6 +26,29 @@ def check_torch_sparse(call: str, tensor: Tensor) -> None:
         )
 
 
+def coo_from_torch(call: str, tensor: Tensor) -> Coo:
+    """Return (rows, columns, values, shape) of a torch.sparse tensor of any layout, every stored entry included.
+
+    torch does not check the indices of its sparse tensors unless asked to, so they are not believed: pointers are
+    checked here, before anything is read through them, and coordinates by the caller.
+    """
+    check_torch_sparse(call, tensor)
+    shape = (tensor.shape[0], tensor.shape[1])
+    if tensor.layout == torch.sparse_coo:
+        indices = tensor._indices()
+        return indices[0], indices[1], tensor._values(), shape
+    by_row, values = tensor.layout in _BY_ROW, tensor.values()
+    pointers = tensor.crow_indices() if by_row else tensor.ccol_indices()
+    minor = (tensor.col_indices() if by_row else tensor.row_indices()).long()
+    block = tuple(values.shape[1:]) if tensor.layout in _BLOCKED else (1, 1)
+    lines = shape[0] // block[0] if by_row else shape[1] // block[1]
+    major = coordinates.rows_from_pointers(call, pointers, lines, minor)
+    rows, columns = (major, minor) if by_row else (minor, major)
+    if tensor.layout in _BLOCKED:
+        rows, columns = _entries_of_blocks(rows, columns, block)
+    return rows, columns, values.flatten(), shape
+
+
 def csr_to_torch(crow_indices: Tensor, col_indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     """Return a torch.sparse_csr tensor on these tensors."""
     return torch.sparse_csr_tensor(crow_indices, col_indices, values, shape, check_invariants=False)
@@ -42,29 +60,39 @@ def bsr_to_torch(crow_indices: Tensor, col_indices: Tensor, values: Tensor, shap
 
 
 def coo_from_scipy(call: str, matrix: Any) -> Coo:
-    """Return (rows, columns, values, shape) of a scipy.sparse matrix or array."""
+    """Return (rows, columns, values, shape) of a scipy.sparse matrix or array, copied."""
     sparse = scipy_sparse(call)
     if not sparse.issparse(matrix):
         raise TypeError(f"{call}: expected a scipy.sparse matrix or array, but got {type(matrix).__name__}.")
+    if len(matrix.shape) != 2:
+        raise ValueError(f"{call}: expected two dimensions, but got shape {matrix.shape}.")
+    if hasattr(matrix, "check_format"):
+        matrix.check_format(full_check=True)
     coo = matrix.tocoo()
-    if len(coo.shape) != 2:
-        raise ValueError(f"{call}: expected two dimensions, but got shape {coo.shape}.")
     rows, columns = (torch.from_numpy(index.copy()) for index in (coo.row, coo.col))
-    return rows, columns, _values_from_numpy(call, coo.data), (int(coo.shape[0]), int(coo.shape[1]))
+    try:
+        values = torch.from_numpy(coo.data.copy())
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{call}: cannot hold values of dtype {coo.data.dtype}; matrix.astype('float32') converts them."
+        ) from None
+    return rows, columns, values, (int(coo.shape[0]), int(coo.shape[1]))
 
 
 def csr_to_scipy(crow_indices: Tensor, col_indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Any:
-    """Return a scipy.sparse.csr_array."""
-    sparse = scipy_sparse("CSR.to_scipy()")
-    parts = _numpy("CSR.to_scipy()", values), col_indices.cpu().numpy(), crow_indices.cpu().numpy()
-    return sparse.csr_array(parts, shape=shape)
+    """Return a scipy.sparse.csr_array on copies of these tensors."""
+    call = "CSR.to_scipy()"
+    return scipy_sparse(call).csr_array(
+        _scipy_parts(call, crow_indices, col_indices, values), shape=shape, copy=True
+    )
 
 
 def bsr_to_scipy(crow_indices: Tensor, col_indices: Tensor, values: Tensor, shape: tuple[int, int]) -> Any:
-    """Return a scipy.sparse.bsr_array."""
-    sparse = scipy_sparse("BSR.to_scipy()")
-    parts = _numpy("BSR.to_scipy()", values), col_indices.cpu().numpy(), crow_indices.cpu().numpy()
-    return sparse.bsr_array(parts, shape=shape)
+    """Return a scipy.sparse.bsr_array on copies of these tensors."""
+    call = "BSR.to_scipy()"
+    return scipy_sparse(call).bsr_array(
+        _scipy_parts(call, crow_indices, col_indices, values), shape=shape, copy=True
+    )
 
 
 def scipy_sparse(call: str) -> Any:
@@ -76,18 +104,22 @@ def scipy_sparse(call: str) -> Any:
     return scipy.sparse
 
 
-def _values_from_numpy(call: str, data: Any) -> Tensor:
-    try:
-        return torch.from_numpy(data.copy())
-    except TypeError:
-        raise TypeError(
-            f"{call}: cannot hold values of dtype {data.dtype}; matrix.astype('float32') converts them."
-        ) from None
+def _entries_of_blocks(
+    block_rows: Tensor, block_columns: Tensor, block: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    height, width = block
+    i = torch.arange(height, device=block_rows.device).view(1, height, 1)
+    j = torch.arange(width, device=block_rows.device).view(1, 1, width)
+    rows = (block_rows.view(-1, 1, 1) * height + i).expand(-1, height, width)
+    columns = (block_columns.view(-1, 1, 1) * width + j).expand(-1, height, width)
+    return rows.flatten(), columns.flatten()
 
 
-def _numpy(call: str, values: Tensor) -> Any:
+def _scipy_parts(
+    call: str, crow_indices: Tensor, col_indices: Tensor, values: Tensor
+) -> tuple[Any, Any, Any]:
     if values.dtype in (torch.bfloat16, torch.float16):
         raise TypeError(
-            f"{call}: scipy has no sparse {values.dtype}; a.to(torch.float32).to_scipy() converts."
+            f"{call}: scipy.sparse has no {values.dtype}; a.to(torch.float32).to_scipy() converts."
         )
-    return values.detach().cpu().numpy()
+    return tuple(part.detach().cpu().numpy() for part in (values, col_indices, crow_indices))  # type: ignore[return-value]

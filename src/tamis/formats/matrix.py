@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
 
 from tamis.formats.invariants import FLOAT_DTYPES, check_devices, check_values
 from tamis.formats.row_statistics import RowStatistics
+
+if TYPE_CHECKING:
+    from tamis.formats.csr import CSR
 
 
 class SparseMatrix(ABC):
@@ -43,8 +46,12 @@ class SparseMatrix(ABC):
         """Return what the repr says after the shape."""
 
     @abstractmethod
-    def _scale_of_values(self) -> Tensor:
-        """Return ``row_scale`` arranged so that it broadcasts against ``values``."""
+    def to_csr(self) -> "CSR":
+        """Return the same matrix as CSR."""
+
+    @abstractmethod
+    def spread_rows(self, per_row: Tensor) -> Tensor:
+        """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -88,7 +95,9 @@ class SparseMatrix(ABC):
 
     def scaled_values(self) -> Tensor:
         """Return ``values`` as numbers: themselves if float, float32 ``values * row_scale`` if int8."""
-        return self.values if self.row_scale is None else self.values.float() * self._scale_of_values()
+        return (
+            self.values if self.row_scale is None else self.values.float() * self.spread_rows(self.row_scale)
+        )
 
     def with_values(self, values: Tensor) -> Self:
         """Return a matrix of the same structure with other float values.

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from tamis.formats import invariants, zeros
+from tamis.formats import coordinates, invariants, zeros
 from tamis.formats.csr import CSR
 from tamis.formats.matrix import SparseMatrix
 
@@ -144,35 +144,39 @@ class NM(SparseMatrix):
 
     def to_csr(self) -> CSR:
         """Return the same matrix as CSR; slots that hold +0.0 are taken for fill and left out."""
-        rows, slots = zeros.is_not_fill(self.values).nonzero(as_tuple=True)
-        columns = slots // self.n * self.m + self.indices[rows, slots]
-        values = self.values[rows, slots]
-        return CSR.from_coo(rows, columns, values, self.shape, row_scale=self.row_scale, duplicates="error")
+        kept = zeros.is_not_fill(self.values).flatten()
+        pointers = coordinates.pointers_to_kept(self._slot_pointers(), kept)
+        columns = (self._group_starts() + self.indices).flatten()[kept]
+        return CSR(pointers, columns, self.values.flatten()[kept], self.shape, self.row_scale)
 
     def to_dense(self) -> Tensor:
         """Return the dense (rows, k) tensor; float32 for int8 values. Differentiable in ``values``."""
         rows, columns = self.shape
         values = self.scaled_values()
-        groups = torch.arange(0, columns, self.m, device=self.device).repeat_interleave(self.n)
         starts = torch.arange(rows, device=self.device).unsqueeze(1) * columns
-        places = starts + groups + self.indices
+        places = starts + self._group_starts() + self.indices
         # Not scatter: on bfloat16 it goes through float32 and rewrites the bits of NaN.
-        return (
-            torch.zeros(rows * columns, dtype=values.dtype, device=self.device)
-            .index_put((places,), values)
-            .view(rows, columns)
-        )
+        dense = torch.zeros(rows * columns, dtype=values.dtype, device=self.device)
+        return dense.index_put((places,), values).view(rows, columns)
 
     def row_lengths(self) -> Tensor:
         """Return the number of stored values of each row, int32 of shape (rows,): the same for all."""
         return torch.full((self.shape[0],), self.values.shape[1], dtype=torch.int32, device=self.device)
 
+    def _group_starts(self) -> Tensor:
+        """Return the first column of the group of each slot, int32 of shape (k * n / m,)."""
+        starts = torch.arange(0, self.shape[1], self.m, dtype=torch.int32, device=self.device)
+        return starts.repeat_interleave(self.n)
+
+    def _slot_pointers(self) -> Tensor:
+        return torch.arange(self.shape[0] + 1, device=self.device) * self.values.shape[1]
+
     def _grouped(self, slots: Tensor) -> Tensor:
         return slots.view(self.shape[0], self.shape[1] // self.m, self.n)
 
-    def _scale_of_values(self) -> Tensor:
-        assert self.row_scale is not None
-        return self.row_scale.unsqueeze(1)
+    def spread_rows(self, per_row: Tensor) -> Tensor:
+        """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
+        return per_row.unsqueeze(1)
 
     def _layout(self) -> str:
         return f", {self.n}:{self.m}"
@@ -187,8 +191,10 @@ def _slots(call: str, stored: Tensor, n: int, m: int) -> Tensor:
             f"{call}: row {row} has {int(counts[row, group])} entries in columns {group * m} to {group * m + m - 1}, "
             f"but {n}:{m} has room for {n}; prune the matrix to {n}:{m} first."
         )
+    if bool((counts == n).all()):
+        return stored
     free = ~stored
-    return stored | (free & (free.cumsum(dim=2) <= n - counts))
+    return stored | (free & (free.cumsum(dim=2, dtype=torch.int16) <= n - counts))
 
 
 def _check_pattern(call: str, shape: tuple[int, int], n: int, m: int) -> None:
