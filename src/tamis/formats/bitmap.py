@@ -137,13 +137,12 @@ class Bitmap(SparseMatrix):
         unpacked = (self.bitmap.unsqueeze(2) >> bits) & 1
         return unpacked.flatten(1)[:, : self.shape[1]].bool()
 
-    def row_lengths(self) -> Tensor:
-        """Return the number of stored values of each row, int32 of shape (m,)."""
-        return self.crow_indices.diff()
-
     def spread_rows(self, per_row: Tensor) -> Tensor:
         """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
         return per_row[coordinates.repeat_rows(self.row_lengths(), self.nnz)]
+
+    def _line_lengths(self) -> tuple[Tensor, int]:
+        return self.crow_indices.diff(), 1
 
     def _layout(self) -> str:
         return ""

@@ -182,17 +182,15 @@ class BSR(SparseMatrix):
         """Return a scipy.sparse.bsr_array (int8 values multiplied out); ModuleNotFoundError without scipy."""
         return interchange.bsr_to_scipy(self.crow_indices, self.col_indices, self.scaled_values(), self.shape)
 
-    def row_lengths(self) -> Tensor:
-        """Return the number of stored values of each row, int32 of shape (m,)."""
-        height, width = self.blocksize
-        return (self.crow_indices.diff() * width).repeat_interleave(height)
-
     def _block_rows(self) -> Tensor:
         return coordinates.repeat_rows(self.crow_indices.diff(), self.values.shape[0])
 
     def spread_rows(self, per_row: Tensor) -> Tensor:
         """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
         return per_row.view(-1, self.blocksize[0])[self._block_rows()].unsqueeze(2)
+
+    def _line_lengths(self) -> tuple[Tensor, int]:
+        return self.crow_indices.diff() * self.blocksize[1], self.blocksize[0]
 
     def _layout(self) -> str:
         return " in {}x{} blocks".format(*self.blocksize)

@@ -172,10 +172,6 @@ class CSR(SparseMatrix):
         """Return a scipy.sparse.csr_array (int8 values multiplied out); ModuleNotFoundError without scipy."""
         return interchange.csr_to_scipy(self.crow_indices, self.col_indices, self.scaled_values(), self.shape)
 
-    def row_lengths(self) -> Tensor:
-        """Return the number of stored values of each row, int32 of shape (m,)."""
-        return self.crow_indices.diff()
-
     def row_indices(self) -> Tensor:
         """Return the row of each stored value, int64 of shape (nnz,)."""
         return coordinates.repeat_rows(self.row_lengths(), self.nnz)
@@ -202,6 +198,9 @@ class CSR(SparseMatrix):
     def spread_rows(self, per_row: Tensor) -> Tensor:
         """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
         return per_row[self.row_indices()]
+
+    def _line_lengths(self) -> tuple[Tensor, int]:
+        return self.crow_indices.diff(), 1
 
     def _layout(self) -> str:
         return ""

@@ -5,6 +5,7 @@ that names the call, the field and the first bad place. Tensors on the "meta" de
 shapes, dtypes and devices are checked.
 """
 
+import operator
 from collections.abc import Sequence
 
 import torch
@@ -19,16 +20,14 @@ _SMALLER_INTEGERS = (torch.int8, torch.int16, torch.uint8)
 def check_shape(call: str, shape: Sequence[int]) -> tuple[int, int]:
     """Return ``shape`` as two plain ints in [0, 2**31 - 1]."""
     try:
-        sizes = tuple(shape)
-    except TypeError:
-        raise TypeError(
-            f"{call}: shape must be two ints (rows, columns), but came as {type(shape).__name__}."
-        ) from None
-    if len(sizes) != 2 or not all(isinstance(size, int) and not isinstance(size, bool) for size in sizes):
-        raise ValueError(f"{call}: shape must be two ints (rows, columns), but is {sizes}.")
-    if not all(0 <= size <= INT32_MAX for size in sizes):
-        raise ValueError(f"{call}: each side of shape must be in [0, 2**31 - 1], but shape is {sizes}.")
-    return sizes
+        rows, columns = (operator.index(size) for size in shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"{call}: shape must be two ints (rows, columns), but is {shape!r}.") from None
+    if not (0 <= rows <= INT32_MAX and 0 <= columns <= INT32_MAX):
+        raise ValueError(
+            f"{call}: each side of shape must be in [0, 2**31 - 1], but shape is {(rows, columns)}."
+        )
+    return rows, columns
 
 
 def check_tensor(call: str, name: str, tensor: Tensor, ndim: int) -> None:

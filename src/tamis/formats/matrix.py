@@ -30,16 +30,16 @@ class SparseMatrix(ABC):
     _structure_memo: dict[Any, Any]
 
     @abstractmethod
-    def row_lengths(self) -> Tensor:
-        """Return the number of stored values of each row, an integer tensor of shape (m,)."""
-
-    @abstractmethod
     def to_dense(self) -> Tensor:
         """Return the dense (m, k) tensor; float32 for int8 values. Differentiable in ``values``."""
 
     @abstractmethod
     def check(self) -> None:
         """Check every invariant again, after tensors may have been changed in place; ValueError names the field."""
+
+    @abstractmethod
+    def _line_lengths(self) -> tuple[Tensor, int]:
+        """Return stored values per row, and how many neighbouring rows each of these numbers stands for."""
 
     @abstractmethod
     def _layout(self) -> str:
@@ -91,7 +91,12 @@ class SparseMatrix(ABC):
 
     def row_statistics(self) -> RowStatistics:
         """Return minimum, mean, maximum and unevenness of the stored values per row."""
-        return RowStatistics.from_lengths(self.row_lengths())
+        return RowStatistics.from_lengths(*self._line_lengths())
+
+    def row_lengths(self) -> Tensor:
+        """Return the number of stored values of each row, int32 of shape (m,)."""
+        lengths, rows_each = self._line_lengths()
+        return lengths if rows_each == 1 else lengths.repeat_interleave(rows_each)
 
     def scaled_values(self) -> Tensor:
         """Return ``values`` as numbers: themselves if float, float32 ``values * row_scale`` if int8."""

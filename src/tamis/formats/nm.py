@@ -159,10 +159,6 @@ class NM(SparseMatrix):
         dense = torch.zeros(rows * columns, dtype=values.dtype, device=self.device)
         return dense.index_put((places,), values).view(rows, columns)
 
-    def row_lengths(self) -> Tensor:
-        """Return the number of stored values of each row, int32 of shape (rows,): the same for all."""
-        return torch.full((self.shape[0],), self.values.shape[1], dtype=torch.int32, device=self.device)
-
     def _group_starts(self) -> Tensor:
         """Return the first column of the group of each slot, int32 of shape (k * n / m,)."""
         starts = torch.arange(0, self.shape[1], self.m, dtype=torch.int32, device=self.device)
@@ -177,6 +173,10 @@ class NM(SparseMatrix):
     def spread_rows(self, per_row: Tensor) -> Tensor:
         """Arrange one number per row, shape (m,), so that it broadcasts against ``values``."""
         return per_row.unsqueeze(1)
+
+    def _line_lengths(self) -> tuple[Tensor, int]:
+        line = [self.values.shape[1]] if self.shape[0] else []
+        return torch.tensor(line, dtype=torch.int32, device=self.device), self.shape[0]
 
     def _layout(self) -> str:
         return f", {self.n}:{self.m}"

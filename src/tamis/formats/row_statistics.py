@@ -30,8 +30,8 @@ class RowStatistics:
     empty: int
 
     @classmethod
-    def from_lengths(cls, lengths: Tensor) -> "RowStatistics":
-        """Compute the statistics of ``lengths``, an integer tensor of shape (m,)."""
+    def from_lengths(cls, lengths: Tensor, rows_each: int = 1) -> "RowStatistics":
+        """Compute the statistics of rows with these ``lengths``, each of which stands for ``rows_each`` rows."""
         if lengths.numel() == 0:
             return cls(min=0, mean=0.0, max=0, cov=0.0, empty=0)
         low, high = lengths.aminmax()
@@ -41,7 +41,7 @@ class RowStatistics:
         low, mean, high, variance, empty = torch.stack(
             [low.double(), mean, high.double(), variance, empty.double()]
         ).tolist()
-        return cls(int(low), mean, int(high), sqrt(variance) / mean if mean else 0.0, int(empty))
+        return cls(int(low), mean, int(high), sqrt(variance) / mean if mean else 0.0, int(empty) * rows_each)
 
     def __str__(self) -> str:
         return (
