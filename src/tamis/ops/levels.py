@@ -1,0 +1,77 @@
+"""The coordinates of coarser and finer levels, derived from sorted keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from tamis.formats.packed_coords import KeyLayout, coarsen, fields_of
+
+
+def sorted_distinct(keys: Tensor) -> Tensor:
+    """Sort keys and drop duplicates; equal neighbours are dropped first, which makes the sort smaller."""
+    if len(keys) < 2:
+        return keys
+    keep = torch.ones_like(keys, dtype=torch.bool)
+    torch.ne(keys[1:], keys[:-1], out=keep[1:])
+    ordered = keys[keep].sort().values
+    return torch.unique_consecutive(ordered)
+
+
+def minkowski_level(keys: Tensor, layout: KeyLayout, stride: Sequence[int]) -> Tensor:
+    """Outputs of a strided convolution by MinkowskiEngine's rule: the cells of ``stride`` that hold an input.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (N,)
+        Sorted keys of the finer level.
+    stride : three ints
+        Stride of the result in cells of the finest grid.
+
+    Returns
+    -------
+    Tensor, shape (M,): sorted keys, each rounded down to the lattice of ``stride``.
+    """
+    return sorted_distinct(coarsen(keys, layout, stride))
+
+
+def spconv_level(
+    keys: Tensor,
+    layout: KeyLayout,
+    steps: Tensor,
+    stride: Sequence[int],
+    bounds: Sequence[int] | None = None,
+) -> Tensor:
+    """Outputs of a regular convolution by spconv's rule: every lattice point whose window holds an input.
+
+    Parameters
+    ----------
+    keys : Tensor, shape (N,)
+        Sorted keys of the finer level.
+    steps : Tensor, shape (kernel_volume, 3)
+        Offsets of the kernel in cells of the finest grid: in = out + step.
+    stride : three ints
+        Stride of the result in cells of the finest grid.
+    bounds : three ints, optional
+        Outputs have 0 <= x, y, z < bounds, in cells of the finest grid. Without it the grid has no border.
+    """
+    found = [keys[:0]]
+    for step in steps.tolist():
+        moved = keys - layout.offset_key(*step)
+        fields = fields_of(moved, layout)[1:]
+        inside = torch.ones_like(moved, dtype=torch.bool)
+        for axis, (cells, field) in enumerate(zip(stride, fields, strict=True)):
+            inside &= field % cells == 0  # the bias is a multiple of every stride
+            if bounds is not None:
+                inside &= (field >= layout.bias[axis]) & (field < layout.bias[axis] + bounds[axis])
+        found.append(moved[inside])
+    return sorted_distinct(torch.cat(found))
+
+
+def generated_level(keys: Tensor, layout: KeyLayout, steps: Tensor) -> Tensor:
+    """Outputs of a generative transposed convolution: every point ``p + step`` of every input p."""
+    return sorted_distinct(
+        torch.cat([keys[:0]] + [keys + layout.offset_key(*step) for step in steps.tolist()])
+    )

@@ -1,0 +1,52 @@
+"""Point clouds: voxels, kernel maps of a whole network at once, sparse convolution, networks, scenes."""
+
+from tamis.formats.packed_coords import KeyLayout, choose_layout
+from tamis.ops.kernel_map import KernelMap
+from tamis.voxel import networks
+from tamis.voxel.blocks import ConvBlock, ResidualBlock, Sequential, VoxelNetwork
+from tamis.voxel.modules import (
+    BatchNorm,
+    GlobalPool,
+    InverseConv3d,
+    Linear,
+    Pool3d,
+    ReLU,
+    SparseConv3d,
+    SparseConvTranspose3d,
+    SubmanifoldConv3d,
+)
+from tamis.voxel.neighbours import kernel_map
+from tamis.voxel.planning import Plan, plan
+from tamis.voxel.tensor import VoxelTensor, concat
+from tamis.voxel.tracing import Trace, trace
+from tamis.voxel.voxelization import devoxelize, merge_duplicates, voxelize
+
+__all__ = [
+    "BatchNorm",
+    "ConvBlock",
+    "GlobalPool",
+    "InverseConv3d",
+    "KernelMap",
+    "KeyLayout",
+    "Linear",
+    "Plan",
+    "Pool3d",
+    "ReLU",
+    "ResidualBlock",
+    "Sequential",
+    "SparseConv3d",
+    "SparseConvTranspose3d",
+    "SubmanifoldConv3d",
+    "Trace",
+    "VoxelNetwork",
+    "VoxelTensor",
+    "choose_layout",
+    "concat",
+    "devoxelize",
+    "kernel_map",
+    "merge_duplicates",
+    "networks",
+    "plan",
+    "trace",
+    "voxelize",
+]

@@ -1,0 +1,297 @@
+"""Layers that take and return a :class:`VoxelTensor`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tamis.formats.packed_coords import Triple
+from tamis.ops.sparse_conv import sparse_conv
+from tamis.ops.sparse_pool import Reduction, global_pool, sparse_pool
+from tamis.voxel.planning import run
+from tamis.voxel.tensor import VoxelTensor
+from tamis.voxel.tracing import Kind, MapSpec, Rule
+
+Size = int | Sequence[int]
+
+
+class VoxelConv(nn.Module):
+    """What all convolutions share. Weight (kernel_volume, in // groups, out), bias (out), and the map they ask for."""
+
+    kind: Kind
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        spec: MapSpec,
+        bias: bool,
+        groups: int,
+    ) -> None:
+        super().__init__()
+        if in_channels % groups or out_channels % groups:
+            raise ValueError(
+                f"{type(self).__name__}({in_channels}, {out_channels}, groups={groups}): groups must divide both."
+            )
+        self.in_channels, self.out_channels, self.groups, self.spec = in_channels, out_channels, groups, spec
+        volume = math.prod(spec.kernel_size)
+        self.weight = nn.Parameter(torch.empty(volume, in_channels // groups, out_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Uniform in +-1/sqrt(fan in), as in torch's convolutions."""
+        bound = 1 / math.sqrt(self.weight.shape[0] * self.weight.shape[1])
+        nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: VoxelTensor) -> VoxelTensor:
+        """Apply to ``x``; outside of a network run a plan is made for this layer alone."""
+        return self.fused(x)
+
+    def fused(
+        self,
+        x: VoxelTensor,
+        *,
+        scale: Tensor | None = None,
+        shift: Tensor | None = None,
+        residual: Tensor | None = None,
+        relu: bool = False,
+    ) -> VoxelTensor:
+        """``act(scale * conv(x) + shift + residual)`` in one pass; ``shift`` takes the place of the layer's bias."""
+
+        def body(inside: VoxelTensor) -> VoxelTensor:
+            place = inside.place
+            assert place is not None  # `run` bound it
+            kernel_map, target = place.follow(self.spec, (self.kind, self.in_channels, self.out_channels))
+            feats = sparse_conv(
+                inside.feats,
+                self.weight,
+                kernel_map,
+                bias=self.bias if shift is None else shift,
+                scale=scale,
+                residual=residual,
+                relu=relu,
+                groups=self.groups,
+                dataflow=place.guide.dataflow,
+            )
+            return VoxelTensor.at(target, feats)
+
+        result: VoxelTensor = run(self, x, None, body)
+        return result
+
+    def extra_repr(self) -> str:
+        spec = self.spec
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={spec.kernel_size}"]
+        parts += [f"stride={spec.stride}"] if spec.stride != (1, 1, 1) else []
+        parts += [f"dilation={spec.dilation}"] if spec.dilation != (1, 1, 1) else []
+        parts += [f"rule={spec.rule!r}"] if spec.rule != "minkowski" else []
+        parts += [f"groups={self.groups}"] if self.groups != 1 else []
+        return ", ".join(parts)
+
+
+class SubmanifoldConv3d(VoxelConv):
+    """Convolution whose outputs are its input voxels.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, dilation : int or three ints
+    bias : bool
+    groups : int
+        ``groups == in_channels == out_channels`` is a depthwise convolution.
+    """
+
+    kind = "submanifold"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 3,
+        *,
+        dilation: Size = 1,
+        bias: bool = False,
+        groups: int = 1,
+    ) -> None:
+        spec = MapSpec("submanifold", triple(kernel_size), dilation=triple(dilation))
+        super().__init__(in_channels, out_channels, spec, bias, groups)
+
+
+class SparseConv3d(VoxelConv):
+    """Convolution to coarser voxels.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or three ints
+    rule : "minkowski" or "spconv"
+        Which outputs exist: the cells of the coarser grid that hold an input; or every point of the coarser grid
+        whose kernel window touches an input, which are many more. With ``"minkowski"`` and stride 1 the outputs are
+        the inputs.
+    padding : int or three ints, optional
+        Shifts the window as in a dense convolution. Default is a centred window.
+    """
+
+    kind = "strided"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 2,
+        stride: Size = 2,
+        *,
+        dilation: Size = 1,
+        padding: Size | None = None,
+        rule: Rule = "minkowski",
+        bias: bool = False,
+        groups: int = 1,
+    ) -> None:
+        spec = conv_spec("strided", kernel_size, stride, dilation, padding, rule)
+        super().__init__(in_channels, out_channels, spec, bias, groups)
+
+
+class SparseConvTranspose3d(VoxelConv):
+    """Convolution back to finer voxels: the transpose of :class:`SparseConv3d` with the same arguments.
+
+    By default it returns to the voxels an earlier level of the network had (spconv calls this an inverse
+    convolution, MinkowskiEngine a transposed one). ``generative=True`` creates every voxel that an input touches.
+    """
+
+    kind = "transposed"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size = 2,
+        stride: Size = 2,
+        *,
+        dilation: Size = 1,
+        padding: Size | None = None,
+        rule: Rule = "minkowski",
+        generative: bool = False,
+        bias: bool = False,
+        groups: int = 1,
+    ) -> None:
+        kind: Kind = "generative" if generative else "transposed"
+        spec = conv_spec(kind, kernel_size, stride, dilation, padding, rule)
+        super().__init__(in_channels, out_channels, spec, bias, groups)
+
+
+InverseConv3d = SparseConvTranspose3d
+
+
+class Pool3d(nn.Module):
+    """Pooling to coarser voxels; missing voxels do not count.
+
+    Parameters
+    ----------
+    reduce : "max", "mean" or "sum"
+    kernel_size, stride, padding, rule
+        As in :class:`SparseConv3d`.
+    """
+
+    def __init__(
+        self,
+        reduce: Reduction = "max",
+        kernel_size: Size = 2,
+        stride: Size = 2,
+        *,
+        padding: Size | None = None,
+        rule: Rule = "minkowski",
+    ) -> None:
+        super().__init__()
+        self.reduce: Reduction = reduce
+        self.spec = conv_spec("strided", kernel_size, stride, 1, padding, rule)
+
+    def forward(self, x: VoxelTensor) -> VoxelTensor:
+        """Apply to ``x``."""
+
+        def body(inside: VoxelTensor) -> VoxelTensor:
+            assert inside.place is not None  # `run` bound it
+            kernel_map, target = inside.place.follow(
+                self.spec, (f"{self.reduce} pool", x.channels, x.channels)
+            )
+            return VoxelTensor.at(target, sparse_pool(inside.feats, kernel_map, self.reduce))
+
+        result: VoxelTensor = run(self, x, None, body)
+        return result
+
+    def extra_repr(self) -> str:
+        return f"{self.reduce!r}, kernel_size={self.spec.kernel_size}, stride={self.spec.stride}"
+
+
+class GlobalPool(nn.Module):
+    """Reduce every scene to one row: VoxelTensor to Tensor, shape (batch_size, channels)."""
+
+    def __init__(self, reduce: Reduction = "max") -> None:
+        super().__init__()
+        self.reduce: Reduction = reduce
+
+    def forward(self, x: VoxelTensor) -> Tensor:
+        """Apply to ``x``."""
+        rows = x.coords[:, 0].long() if x.place is None else x.place.batch_rows()
+        return global_pool(x.feats, rows, x.batch_size, self.reduce)
+
+    def extra_repr(self) -> str:
+        return repr(self.reduce)
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch norm over all voxels; an empty cloud passes through and leaves the statistics alone."""
+
+    def forward(self, x: VoxelTensor) -> VoxelTensor:  # type: ignore[override]
+        """Apply to the features of ``x``."""
+        return x if len(x) == 0 else x.with_feats(super().forward(x.feats))
+
+    def scale_shift(self, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Eval mode as ``scale * y + shift``, where ``y + bias`` would be the input."""
+        assert self.running_mean is not None and self.running_var is not None  # we never switch them off
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        mean = self.running_mean if bias is None else self.running_mean - bias
+        return scale, self.bias - mean * scale
+
+
+class ReLU(nn.Module):
+    """Rectifier on the features."""
+
+    def forward(self, x: VoxelTensor) -> VoxelTensor:
+        """Apply to the features of ``x``."""
+        return x.with_feats(x.feats.relu())
+
+
+class Linear(nn.Linear):
+    """The same linear map for every voxel."""
+
+    def forward(self, x: VoxelTensor) -> VoxelTensor:  # type: ignore[override]
+        """Apply to the features of ``x``."""
+        return x.with_feats(super().forward(x.feats))
+
+
+def triple(size: Size) -> Triple:
+    """An int or three ints along x, y, z as three ints."""
+    values = (size, size, size) if isinstance(size, int) else tuple(size)
+    if len(values) != 3 or any(not isinstance(value, int) for value in values):
+        raise ValueError(f"expected an int or three ints along x, y, z, got {size!r}.")
+    return (values[0], values[1], values[2])
+
+
+def conv_spec(
+    kind: Kind, kernel_size: Size, stride: Size, dilation: Size, padding: Size | None, rule: Rule
+) -> MapSpec:
+    """A checked spec; padding that centres the window is the same as none."""
+    if rule not in ("minkowski", "spconv"):
+        raise ValueError(f'rule={rule!r}: expected "minkowski" or "spconv".')
+    size, step, spread = triple(kernel_size), triple(stride), triple(dilation)
+    if min(*size, *step, *spread) < 1:
+        raise ValueError(f"kernel_size={size}, stride={step}, dilation={spread}: all must be at least 1.")
+    pad = None if padding is None else triple(padding)
+    if pad == tuple((taps - 1) // 2 * by for taps, by in zip(size, spread, strict=True)):
+        pad = None
+    return MapSpec(kind, size, step, spread, rule, pad)
