@@ -19,6 +19,7 @@ double fma_peak(double seconds) {
   constexpr int chains = 10;  // more than latency x ports (4 x 2), fewer than registers on every ISA
   constexpr int64_t batch = 20000;
   Vec acc[chains];
+#pragma GCC unroll 10
   for (int i = 0; i < chains; ++i) acc[i] = Vec::broadcast(static_cast<float>(i));
   const Vec x = Vec::broadcast(0.999f), y = Vec::broadcast(0.001f);
   double best = 0;
@@ -34,6 +35,7 @@ double fma_peak(double seconds) {
     if (rate > best) best = rate;
     t = end;
   }
+#pragma GCC unroll 10
   for (int i = 0; i < chains; ++i) TAMIS_KEEP(acc[i]);
   return best;
 }

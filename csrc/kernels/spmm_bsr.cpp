@@ -9,9 +9,13 @@ namespace tamis::TAMIS_ISA {
 struct BsrTile {
   static constexpr int ids = 1;
 
-  template <int row, int nv> static TAMIS_INLINE void add_row(Vec w, const Vec (&b)[nv], Vec (&acc)[nv]) {
-    const Vec value = w.pick<row>();
-#pragma GCC unroll 8
+  // With 16 registers there is none left for the four values: they are broadcast from memory one by one.
+  static constexpr bool values_in_register = Vec::registers >= 32;
+
+  template <int row, int nv>
+  static TAMIS_INLINE void add_row(const float* values, Vec w, const Vec (&b)[nv], Vec (&acc)[nv]) {
+    const Vec value = values_in_register ? w.pick<row>() : Vec::broadcast(values[row]);
+    TAMIS_UNROLL
     for (int v = 0; v < nv; ++v) acc[v] = fma(b[v], value, acc[v]);
   }
 
@@ -21,16 +25,16 @@ struct BsrTile {
     for (int32_t s = 0; s < steps; ++s) {
       const float* p = slice + ids_of[s] * (nv * Vec::width);
       Vec b[nv];
-#pragma GCC unroll 8
+      TAMIS_UNROLL
       for (int v = 0; v < nv; ++v) {
         b[v] = Vec::load(p + v * Vec::width);
         TAMIS_KEEP(b[v]);
       }
-      const Vec w = Vec::load_four(values + 4 * s);
-      add_row<0>(w, b, acc[0]);
-      add_row<1>(w, b, acc[1]);
-      add_row<2>(w, b, acc[2]);
-      add_row<3>(w, b, acc[3]);
+      const Vec w = values_in_register ? Vec::load_four(values + 4 * s) : Vec::zero();
+      add_row<0>(values + 4 * s, w, b, acc[0]);
+      add_row<1>(values + 4 * s, w, b, acc[1]);
+      add_row<2>(values + 4 * s, w, b, acc[2]);
+      add_row<3>(values + 4 * s, w, b, acc[3]);
     }
   }
 };

@@ -16,7 +16,7 @@ struct CsrTile {
   template <int row, int nv> static TAMIS_INLINE void add_one(uint64_t four_ids, Vec w, const float* slice, Vec (&acc)[nv]) {
     const float* b = slice + ((four_ids >> (16 * row)) & 0xffff) * (nv * Vec::width);
     const Vec value = w.pick<row>();
-#pragma GCC unroll 8
+    TAMIS_UNROLL
     for (int v = 0; v < nv; ++v) acc[v] = fma(Vec::load(b + v * Vec::width), value, acc[v]);
   }
 

@@ -18,6 +18,8 @@ namespace tamis::TAMIS_ISA {
 // Four rows of accumulators, nv vectors wide, and the few registers a step needs besides.
 constexpr int panel_vectors = Vec::registers >= 32 ? 4 : 3;
 
+// Every loop over accumulators is unrolled by pragma: one dynamic index, and GCC keeps them all in memory.
+#define TAMIS_UNROLL _Pragma("GCC unroll 8")
 template <int nv> using Accumulators = Vec[4][nv];
 
 template <class T, int nv> struct Panel {
@@ -36,6 +38,7 @@ template <class T, int nv> struct Panel {
     }
     for (int64_t i = 0; i < count; ++i) {
       const auto* row = b + (first + i) * call.ldb + first_col;
+      TAMIS_UNROLL
       for (int v = 0; v < nv; ++v) {
         const int left = cols - v * Vec::width;
         const Vec x = left >= Vec::width ? T::load(row + v * Vec::width) : T::load_first(row + v * Vec::width, left);
@@ -47,6 +50,7 @@ template <class T, int nv> struct Panel {
   TAMIS_INLINE void store_row(int64_t row, const Vec (&acc)[nv]) const {
     auto* c = static_cast<typename T::type*>(call.c) + row * call.ldc + first_col;
     const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
+    TAMIS_UNROLL
     for (int v = 0; v < nv; ++v) {
       const Vec y = call.activation == Activation::none ? acc[v] + bias : activate(acc[v] + bias, call.activation);
       const int left = cols - v * Vec::width;
@@ -67,19 +71,25 @@ template <class T, int nv> struct Panel {
       const SpmmGroup& group = a.groups[g];
       Accumulators<nv> acc;
       if (index == 0) {
+        TAMIS_UNROLL
         for (int r = 0; r < 4; ++r)
+          TAMIS_UNROLL
           for (int v = 0; v < nv; ++v) acc[r][v] = Vec::zero();
       } else {
+        TAMIS_UNROLL
         for (int r = 0; r < 4; ++r)
+          TAMIS_UNROLL
           for (int v = 0; v < nv; ++v) acc[r][v] = Vec::load(sums + group.rows[r] * stride + v * Vec::width);
       }
       Tile::template add<nv>(group.steps, ids, values, slice, acc);
       ids += group.steps * Tile::ids;
       values += group.steps * 4;
+      TAMIS_UNROLL
       for (int r = 0; r < 4; ++r) {
         if (straight_out) {
           if (group.rows[r] != a.part_rows) store_row(first_row + group.rows[r], acc[r]);
         } else {
+          TAMIS_UNROLL
           for (int v = 0; v < nv; ++v) acc[r][v].store(sums + group.rows[r] * stride + v * Vec::width);
         }
       }
@@ -107,6 +117,7 @@ template <class T, int nv> struct Panel {
   template <class Tile> void run() const {
     const SpmmPacked& a = call.a;
     const int64_t blocks = a.k ? (a.k + a.block_cols - 1) / a.block_cols : 1;
+    TAMIS_UNROLL
     for (int v = 0; v < nv; ++v) Vec::zero().store(slice + a.block_cols * stride + v * Vec::width);
     for (int64_t index = 0; index < blocks; ++index) {
       const int64_t first = index * a.block_cols;

@@ -1,0 +1,60 @@
+"""How the faces of the SpMM kernels call csrc/kernels/spmm_*.cpp: addresses, sizes, strides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from tamis.kernels.cpu.native import ACTIVATIONS, ELEMENTS
+
+
+def call_panels(
+    function: Callable[..., None],
+    packed: list[Tensor],
+    sizes: tuple[int, int, int, int],
+    b: Tensor,
+    bias: Tensor | None,
+    activation: str | None,
+    by_rows: bool,
+) -> Tensor:
+    """Run a native SpMM kernel on checked operands and return C.
+
+    Parameters
+    ----------
+    function : the native kernel
+    packed : [blocks, groups, ids, positions, values]
+        The tensors of ``SpmmStructure`` and the float32 values in packed order.
+    sizes : (m, k, part_rows, block_cols)
+    b : Tensor, shape (n, k) if ``by_rows`` else (k, n); float32, bfloat16 or float16
+    bias : Tensor, shape (m,), float32, contiguous, optional
+
+    Returns
+    -------
+    Tensor, shape (n, m) if ``by_rows`` else (m, n), dtype of ``b``
+    """
+    if b.stride(-1) != 1:
+        b = b.contiguous()
+    blocks, groups, ids, _, values = packed
+    m = sizes[0]
+    n = b.shape[0] if by_rows else b.shape[1]
+    c = torch.empty((n, m) if by_rows else (m, n), dtype=b.dtype)
+    function(
+        blocks.data_ptr(),
+        groups.data_ptr(),
+        ids.data_ptr(),
+        values.data_ptr(),
+        *sizes,
+        b.data_ptr(),
+        b.stride(0),
+        c.data_ptr(),
+        m if by_rows else n,
+        n,
+        ELEMENTS[b.dtype],
+        by_rows,
+        0 if bias is None else bias.data_ptr(),
+        ACTIVATIONS[activation],
+        torch.get_num_threads(),
+    )
+    return c

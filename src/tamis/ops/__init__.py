@@ -1,0 +1,1 @@
+"""What the user calls. Only this room chooses kernels."""

@@ -1,0 +1,306 @@
+"""SpMM: C = A @ B with A sparse. The table of kernels, the choice, and the public functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from tamis.formats import BSR, SparseMatrix
+from tamis.kernels.cpu.native import native
+from tamis.kernels.cpu.spmm_pack import SpmmStructure, pack_structure
+from tamis.ops.spmm_checks import check_dense, check_epilogue, check_inner, check_matrix, check_plan
+from tamis.ops.spmm_library import call_spmm
+from tamis.ops.spmm_plan import Candidate, SpmmPlan, structure_tensors
+from tamis.ops.spmm_structure import PackableStructure, as_blocks, as_rows, numbers
+from tamis.tuning.cost import Machine, Structure, dense_us, kernel_us
+from tamis.tuning.machines import machine_for
+
+__all__ = ["KERNELS", "linear", "plan_spmm", "spmm"]
+
+
+@dataclass(frozen=True)
+class SpmmKernel:
+    """A kernel as the choice sees it.
+
+    Attributes
+    ----------
+    name : str
+        Backend and name; the key of the operator's table and of the machine's prices.
+    refuses : a -> reason why it cannot serve, or None
+    structure : a -> the indices it packs
+    padding : expected steps times four over nnz
+    """
+
+    name: str
+    refuses: Callable[[SparseMatrix], str | None]
+    structure: Callable[[SparseMatrix], PackableStructure]
+    padding: float
+
+
+def _needs_tall_blocks(a: SparseMatrix) -> str | None:
+    if not isinstance(a, BSR):
+        return f"a is {type(a).__name__}, not BSR"
+    height = a.blocksize[0]
+    if height > 1024:
+        return f"block height {height} is above 1024"
+    return None if height % 4 == 0 else f"block height {height} is not a multiple of 4"
+
+
+# To add a kernel: its file in csrc/kernels (listed in kernels.h, table.cpp, bind.cpp), its face in kernels/cpu, a line
+# here and one in spmm_library.NATIVE, its prices from `tamis tune`. The conformance tests read this table.
+KERNELS: tuple[SpmmKernel, ...] = (
+    SpmmKernel("cpu/spmm_csr", lambda a: None, as_rows, padding=1.05),
+    SpmmKernel("cpu/spmm_bsr", _needs_tall_blocks, as_blocks, padding=1.0),  # type: ignore[arg-type]
+)
+
+
+def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan:
+    """Choose a kernel for ``spmm(a, b)`` with b of n columns, and pack ``a`` for it.
+
+    The plan serves every n correctly; it was chosen for this one.
+
+    Parameters
+    ----------
+    a : CSR, BSR, NM or Bitmap, shape (m, k)
+    n : int
+        Columns of B, i.e. tokens for :func:`linear`.
+    kernel : str, optional
+        Take this kernel whatever the prediction; a name from ``tamis.ops.spmm.KERNELS``.
+
+    Raises
+    ------
+    ValueError            if n is not positive or the kernel is unknown.
+    NotImplementedError   if no kernel can serve ``a``; the message lists each and its reason.
+    """
+    call = "plan_spmm(a, n)"
+    check_matrix(call, a)
+    if not isinstance(n, int) or isinstance(n, bool) or n < 0:
+        raise ValueError(f"{call}: n is {n!r}, expected a whole number of columns, 0 or more.")
+    threads = torch.get_num_threads()
+    machine = machine_for(native().isa(), threads)
+    candidates = tuple(_consider(k, a, n, machine, threads) for k in KERNELS)
+    chosen, reason = _choose(call, a, candidates, kernel, machine)
+    record = next(k for k in KERNELS if k.name == chosen.kernel)
+    packed = _pack(record.structure(a), a, _tiling(a, n, machine, threads))
+    copy = torch.empty(packed.positions.numel(), dtype=torch.float32)
+    dense = dense_us(machine, *a.shape, n, threads)
+    return SpmmPlan(
+        kernel=chosen.kernel,
+        reason=reason,
+        n=n,
+        threads=threads,
+        a=repr(a),
+        time_us=chosen.time_us or 0.0,
+        dense_time_us=dense,
+        crossover=_crossover(record, a, n, machine, threads),
+        candidates=candidates,
+        sizes=(packed.m, packed.k, packed.part_rows, packed.block_cols),
+        packed=[*packed.tensors, copy],
+        structure=a._structure_memo,
+        indices=structure_tensors(a),
+    )
+
+
+def spmm(
+    a: SparseMatrix,
+    b: Tensor,
+    *,
+    plan: SpmmPlan | None = None,
+    bias: Tensor | None = None,
+    activation: str | None = None,
+) -> Tensor:
+    """Sparse × dense matrix product, C = act(A @ B + bias[:, None]).
+
+    Equivalent to ``a.to_dense() @ b``, in time proportional to nnz(A)·n instead of m·k·n. Differentiable in
+    ``a.values``, ``b`` and ``bias``. Half-precision inputs are summed in float32. Each row is summed in the order of
+    its columns, so results do not depend on the number of threads, the plan, or the instruction set (but for one that
+    has no fused multiply-add).
+
+    Only stored entries take part: a NaN in row j of B reaches row i of C if and only if A stores (i, j).
+
+    Parameters
+    ----------
+    a : CSR, BSR, NM or Bitmap, shape (m, k)
+        Left factor. Rows may be empty.
+    b : Tensor, shape (k, n)
+        Right factor, same dtype and device as ``a.values`` (any float dtype if those are int8).
+    plan : SpmmPlan, optional
+        From :func:`plan_spmm`. Give it when the same ``a`` meets many ``b``; without it a plan is kept on ``a`` itself.
+    bias : Tensor, shape (m,), optional
+        Added to every column.
+    activation : {"relu", "gelu", "silu"}, optional
+        Applied last; gelu is the exact one.
+
+    Returns
+    -------
+    Tensor, shape (m, n), dtype and device of ``b``.
+
+    Raises
+    ------
+    ValueError, TypeError   if shapes, dtypes, devices or plan do not fit together.
+    NotImplementedError     if no kernel covers them; the message lists each candidate and its reason.
+
+    References
+    ----------
+    [1] Gale, Zaharia, Young, Elsen. Sparse GPU Kernels for Deep Learning. SC 2020.
+    [2] Wilkinson, Cheshmi, Dehnavi. Register Tiling for Unstructured Sparsity in Neural Network Inference. PLDI 2023.
+    """
+    call = "spmm(a, b)"
+    check_matrix(call, a)
+    check_dense(call, "b", b, a)
+    if b.ndim != 2:
+        raise ValueError(f"{call}: b has shape {tuple(b.shape)}, expected two sizes, (k, n).")
+    check_inner(call, "b", b.shape[0], b, a)
+    check_epilogue(call, a, bias, activation)
+    plan = _plan_for(call, a, b.shape[1], plan)
+    return run_plan(plan, numbers(a), b, bias, activation, by_rows=False)
+
+
+def linear(
+    x: Tensor,
+    a: SparseMatrix,
+    bias: Tensor | None = None,
+    *,
+    plan: SpmmPlan | None = None,
+    activation: str | None = None,
+) -> Tensor:
+    """Sparse linear layer, y = act(x @ Aᵀ + bias), for activations as :class:`torch.nn.Linear` has them.
+
+    Equivalent to ``F.linear(x, a.to_dense(), bias)``. The transposes happen inside the kernel, a panel at a time.
+
+    Parameters
+    ----------
+    x : Tensor, shape (..., k)
+    a : CSR, BSR, NM or Bitmap, shape (m, k)
+    bias : Tensor, shape (m,), optional
+    plan : SpmmPlan, optional
+        From ``plan_spmm(a, n)``, n being the product of the leading sizes of x.
+    activation : {"relu", "gelu", "silu"}, optional
+
+    Returns
+    -------
+    Tensor, shape (..., m), dtype and device of ``x``.
+
+    Raises
+    ------
+    As :func:`spmm`.
+    """
+    call = "linear(x, a)"
+    check_matrix(call, a)
+    check_dense(call, "x", x, a)
+    if x.ndim == 0:
+        raise ValueError(f"{call}: x is a scalar, expected shape (..., {a.shape[1]}).")
+    check_inner(call, "x", x.shape[-1], x, a)
+    check_epilogue(call, a, bias, activation)
+    rows = x.reshape(math.prod(x.shape[:-1]), a.shape[1])
+    plan = _plan_for(call, a, rows.shape[0], plan)
+    y = run_plan(plan, numbers(a), rows, bias, activation, by_rows=True)
+    return y.view(*x.shape[:-1], a.shape[0])
+
+
+def run_plan(
+    plan: SpmmPlan, values: Tensor, b: Tensor, bias: Tensor | None, activation: str | None, by_rows: bool
+) -> Tensor:
+    """Execute a plan on checked operands: b (n, k) -> (n, m) if ``by_rows``, else (k, n) -> (m, n)."""
+    return call_spmm(values, b, bias, plan.packed, plan.sizes, plan.kernel, activation, by_rows)
+
+
+def _plan_for(call: str, a: SparseMatrix, n: int, plan: SpmmPlan | None) -> SpmmPlan:
+    if plan is not None:
+        check_plan(call, a, plan)
+        return plan
+    kept: SpmmPlan | None = a._memo.get("spmm_plan")
+    if kept is None:
+        a._memo["spmm_plan"] = kept = plan_spmm(a, n)
+    return kept
+
+
+def _consider(kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int) -> Candidate:
+    if refusal := _refusal(kernel, a):
+        return Candidate(kernel.name, refusal=refusal)
+    structure = _expected_structure(kernel, a, n, machine, threads, a.density)
+    return Candidate(kernel.name, kernel_us(machine, kernel.name, structure, n, threads))
+
+
+def _refusal(kernel: SpmmKernel, a: SparseMatrix) -> str | None:
+    if a.device.type != "cpu":
+        return f"a is on {a.device}, not on the CPU"
+    if a.dtype == torch.float64:
+        return "values are float64; kernels sum in float32"
+    return kernel.refuses(a)
+
+
+def _choose(
+    call: str, a: SparseMatrix, candidates: tuple[Candidate, ...], kernel: str | None, machine: Machine
+) -> tuple[Candidate, str]:
+    if kernel is not None:
+        named = next((c for c in candidates if c.kernel == kernel), None)
+        if named is None:
+            names = ", ".join(c.kernel for c in candidates)
+            raise ValueError(f"{call}: there is no kernel {kernel!r}; there are {names}.")
+        if named.time_us is None:
+            raise NotImplementedError(f"{call}: {kernel} cannot serve {a!r}: {named.refusal}.")
+        return named, "chosen by the caller"
+    able = [c for c in candidates if c.time_us is not None]
+    if not able:
+        reasons = "\n".join(c.describe("") for c in candidates)
+        raise NotImplementedError(f"{call}: no kernel can serve {a!r}:\n{reasons}")
+    return min(able, key=lambda c: c.time_us or 0.0), f"cost model of {machine.name}"
+
+
+@dataclass(frozen=True)
+class _Tiling:
+    part_rows: int
+    block_cols: int
+
+
+def _tiling(a: SparseMatrix, n: int, machine: Machine, threads: int, density: float | None = None) -> _Tiling:
+    """Rows per part and columns per block.
+
+    A slice of B must fit in L1 (csrc: block_cols × panel width); with few nonzeros per row the cost of a block is not
+    paid back, so blocks grow as density falls. Parts feed threads when there are fewer panels than threads.
+    """
+    m = a.shape[0]
+    density = a.density if density is None else density
+    l1_cols = 8192 // (machine.panel_vectors * machine.width)  # 32 KiB
+    block_cols = next(cols for limit, cols in ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1, 4)) if density > limit) * l1_cols
+    panels = max(1, math.ceil(n / (machine.panel_vectors * machine.width)))
+    parts = max(math.ceil(m / 1024), math.ceil(min(threads, 64) / panels) if panels < threads else 1)
+    part_rows = max(32, math.ceil(m / max(parts, 1) / 4) * 4)
+    if isinstance(a, BSR):
+        part_rows = math.ceil(part_rows / a.blocksize[0]) * a.blocksize[0]
+    return _Tiling(min(part_rows, 65_532), int(block_cols))
+
+
+def _pack(indices: PackableStructure, a: SparseMatrix, tiling: _Tiling) -> SpmmStructure:
+    structure = pack_structure(
+        indices.crow_indices, indices.col_indices, indices.blocksize, a.shape, tiling.part_rows, tiling.block_cols
+    )
+    if indices.order is None:
+        return structure
+    own = torch.where(structure.positions < 0, -1, indices.order[structure.positions.clamp(min=0).long()])
+    return replace(structure, positions=own.int())
+
+
+def _expected_structure(
+    kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int, density: float
+) -> Structure:
+    m, k = a.shape
+    tiling = _tiling(a, n, machine, threads, density)
+    parts, blocks = math.ceil(m / tiling.part_rows), max(1, math.ceil(k / tiling.block_cols))
+    steps = density * m * k * kernel.padding / 4
+    return Structure(m, k, steps, min(m / 4 * blocks, steps + 2 * m / 4), parts, tiling.block_cols)
+
+
+def _crossover(kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int) -> float:
+    """The sparsity from which the kernel is predicted to beat dense; 1 if never."""
+    dense = dense_us(machine, *a.shape, n, threads)
+    for percent in range(101):
+        structure = _expected_structure(kernel, a, n, machine, threads, 1 - percent / 100)
+        if kernel_us(machine, kernel.name, structure, n, threads) < dense:
+            return percent / 100
+    return 1.0

@@ -1,0 +1,72 @@
+"""Where `tamis tune` keeps what it measured: one JSON file per device, ISA, threads and library version."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tamis.tuning.cost import KernelPrices, Machine
+
+FOLDER_VARIABLE = "TAMIS_TUNING"
+
+
+def folder() -> Path:
+    """The folder named by ``TAMIS_TUNING``, else ``~/.cache/tamis/tuning``."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tamis" / "tuning"
+
+
+def device_name() -> str:
+    """The CPU's own name, as far as the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux: the portable name below
+    return platform.processor() or platform.machine()
+
+
+def path_for(isa: str, threads: int) -> Path:
+    """The file for this device, with everything its figures depend on in its name."""
+    words = f"{device_name()}-{isa}-{threads}threads-float32-torch{torch.__version__}"
+    return folder() / ("".join(c if c.isalnum() or c in ".-" else "_" for c in words) + ".json")
+
+
+def save_machine(machine: Machine, isa: str, threads: int) -> Path:
+    """Write a machine, beside and renamed, so that a reader never sees half of it."""
+    path = path_for(isa, threads)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}.new")
+    beside.write_text(json.dumps(dataclasses.asdict(machine), indent=1))
+    beside.replace(path)
+    return path
+
+
+def load_machine(isa: str, threads: int) -> Machine | None:
+    """Read the machine stored for this device, or None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or of another version; it names the file and the cure.
+    """
+    path = path_for(isa, threads)
+    if not path.exists():
+        return None
+    try:
+        return _machine(json.loads(path.read_text()))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"the tuning file {path} is damaged or old ({error}); delete it or run `tamis tune` again.") from error
+
+
+def _machine(record: dict[str, Any]) -> Machine:
+    kernels = {name: KernelPrices(**prices) for name, prices in record.pop("kernels").items()}
+    points = tuple((int(n), float(rate)) for n, rate in record.pop("dense_gflops"))
+    return Machine(**record, dense_gflops=points, kernels=kernels)
