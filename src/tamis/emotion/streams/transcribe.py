@@ -1,0 +1,89 @@
+"""Transcripts by Whisper, for corpora without text and for prediction.
+
+The decoder is given the full 30 s window: on an encoder trimmed to the clip's length tiny.en says every sentence over
+and over (it has never seen audio end without silence after it), so only features are trimmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tamis.emotion.audio import SAMPLE_RATE_HZ, Samples
+from tamis.emotion.streams.encoder import cut_windows
+from tamis.models.whisper import load_tiny_en
+
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+WINDOW_S = 30.0
+TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 12
+SILENT_LEVEL = 1e-4
+
+
+@dataclass(frozen=True)
+class Transcriber:
+    """Speech to text.
+
+    Attributes
+    ----------
+    model : WhisperForConditionalGeneration
+    mel : WhisperFeatureExtractor
+    decode : callable
+        Token numbers to text, special tokens left out.
+    """
+
+    model: WhisperForConditionalGeneration
+    mel: WhisperFeatureExtractor
+    decode: Callable[[list[int]], str]
+
+    @torch.inference_mode()
+    def transcribe(self, samples: Samples) -> str:
+        """The words of a clip of any length; empty for silence.
+
+        Words are cut off at eight tokens a second of audio, which no speaker reaches, so that a decoder that has
+        begun to repeat itself stops.
+        """
+        parts = [self.window_text(w) for w in cut_windows(samples, int(WINDOW_S * SAMPLE_RATE_HZ))]
+        return " ".join(part for part in parts if part)
+
+    def window_text(self, window: Samples) -> str:
+        if np.abs(window).max() < SILENT_LEVEL:
+            return ""
+        features = self.mel(window, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")["input_features"]
+        most = int(TOKENS_AT_LEAST + TOKENS_PER_S * len(window) / SAMPLE_RATE_HZ)
+        limit = self.model.config.max_target_positions - 8
+        tokens = self.model.generate(features, max_new_tokens=min(most, limit), do_sample=False)
+        return self.decode(tokens[0].tolist()).strip()
+
+
+def tiny_en_transcriber() -> Transcriber:
+    """Whisper tiny.en from the package that ``tamis[models]`` brings."""
+    from transformers import WhisperFeatureExtractor
+
+    tiny = load_tiny_en()
+    return Transcriber(
+        tiny.model, WhisperFeatureExtractor(), lambda ids: decode_words(tiny.tokenizer.decode, ids)
+    )
+
+
+def decode_words(decode: Callable[..., str], ids: Sequence[int]) -> str:
+    return decode(list(ids), skip_special_tokens=True)
+
+
+def open_transcriber(name: str = "whisper-tiny.en") -> Transcriber:
+    """A transcriber by name: the offline one, or a Whisper hub model or folder (in English)."""
+    if name == "whisper-tiny.en":
+        return tiny_en_transcriber()
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizerFast
+
+    from tamis.emotion.streams.named import pretrained
+
+    model = pretrained(WhisperForConditionalGeneration, name)
+    tokenizer = pretrained(WhisperTokenizerFast, name)
+    mel = pretrained(WhisperFeatureExtractor, name)
+    return Transcriber(model, mel, lambda ids: decode_words(tokenizer.decode, ids))
