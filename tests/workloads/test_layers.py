@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tamis.workloads.layers import linear_weights, pruned
+from tamis.workloads.dlmc import cut
+from tamis.workloads.layers import divides, linear_weights
 
 
 @pytest.fixture
@@ -30,10 +31,12 @@ def test_weights_are_the_models_own(model):
 def test_pruning_leaves_the_model_alone(model):
     _, weight = next(iter(linear_weights(model)))
     before = weight.clone()
-    sparse = pruned(weight, 0.75, "4x1")
-    assert int((sparse != 0).sum()) == 24
+    assert divides(weight, "4x1")
+    assert int((cut(weight, 0.75, "4x1") != 0).sum()) == 24
     assert torch.equal(weight, before)
 
 
-def test_shapes_that_do_not_divide_are_left_out():
-    assert pruned(torch.ones(10, 8), 0.5, "4x1") is None
+def test_shapes_that_do_not_divide():
+    assert not divides(torch.ones(10, 8), "4x1")
+    assert not divides(torch.ones(8, 10), "2:4")
+    assert divides(torch.ones(7, 3), "unstructured")

@@ -1,4 +1,4 @@
-"""Weight matrices of a real model, pruned by magnitude."""
+"""Weight matrices of a real model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from tamis.workloads.dlmc import cut, unit_shape
+from tamis.workloads.dlmc import unit_shape
 
 
 def linear_weights(model: nn.Module, *, one_per_role: bool = True) -> Iterator[tuple[str, Tensor]]:
@@ -36,9 +36,7 @@ def linear_weights(model: nn.Module, *, one_per_role: bool = True) -> Iterator[t
         yield members[len(members) // 2]
 
 
-def pruned(weight: Tensor, sparsity: float, pattern: str) -> Tensor | None:
-    """Prune a layer by global magnitude; None where its shape does not divide into the pattern's units."""
+def divides(weight: Tensor, pattern: str) -> bool:
+    """Whether a layer's shape divides into the pattern's units, so that :func:`tamis.workloads.dlmc.cut` can prune it."""
     rows, cols = unit_shape(pattern)
-    if weight.shape[0] % rows or weight.shape[1] % cols:
-        return None
-    return cut(weight, sparsity, pattern)
+    return weight.shape[0] % rows == 0 and weight.shape[1] % cols == 0

@@ -1,0 +1,51 @@
+"""What a contestant is, and the literal list of those that take part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tamis.bench import ours, peers
+from tamis.bench.gate import Operands
+from tamis.bench.prepared import Prepared
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A way to compute C = A @ B.
+
+    Attributes
+    ----------
+    name : str
+        As in the rows.
+    prepare : callable (Operands, planned_n) -> Prepared
+        Does what depends on A alone; raises :class:`~tamis.bench.prepared.Unavailable` with the reason.
+    role : {"dense", "ours", "peer"}
+    """
+
+    name: str
+    prepare: Callable[[Operands, int], Prepared]
+    role: Literal["dense", "ours", "peer"]
+
+
+DENSE = (
+    Contestant("dense_mm", peers.dense_mm, "dense"),
+    Contestant("dense_linear", peers.dense_linear, "dense"),
+)
+
+OURS = (
+    Contestant("tamis_spmm", ours.tamis_spmm, "ours"),
+    Contestant("tamis_linear", ours.tamis_linear, "ours"),
+)
+
+PEERS = (
+    Contestant("torch_csr", peers.torch_csr, "peer"),
+    Contestant("torch_bsr", peers.torch_bsr, "peer"),
+    Contestant("scipy_csr", peers.scipy_csr, "peer"),
+    Contestant("mkl_csr", peers.mkl_csr, "peer"),
+    Contestant("numba_csr", peers.numba_csr, "peer"),
+)
+
+ALL = DENSE + OURS + PEERS
+ROLES = {contestant.name: contestant.role for contestant in ALL}

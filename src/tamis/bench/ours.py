@@ -1,0 +1,76 @@
+"""tamis as a contestant: always the plan that its chooser makes, never the best of its kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+import tamis
+from tamis.bench.gate import Operands
+from tamis.bench.prepared import Prepared, as_is, transposed
+from tamis.formats import BSR, CSR, NM
+from tamis.ops.spmm_plan import SpmmPlan
+from tamis.workloads.dlmc import unit_shape
+
+Format = CSR | BSR | NM
+
+
+def tamis_spmm(operands: Operands, planned_n: int) -> Prepared:
+    """``tamis.spmm(a, b, plan=plan)`` in the layout (k, n)."""
+    a, b = in_format(operands.weight, operands.pattern), operands.b
+    plan, pack_us = _planned(a, planned_n)
+    return _prepared(lambda: tamis.spmm(a, b, plan=plan), as_is, a, plan, pack_us)
+
+
+def tamis_linear(operands: Operands, planned_n: int) -> Prepared:
+    """``tamis.linear(x, a, plan=plan)`` in the layout of ``nn.Linear``."""
+    a, x = in_format(operands.weight, operands.pattern), operands.x
+    plan, pack_us = _planned(a, planned_n)
+    return _prepared(lambda: tamis.linear(x, a, plan=plan), transposed, a, plan, pack_us)
+
+
+def _prepared(
+    run: Callable[[], Tensor],
+    product: Callable[[Tensor], Tensor],
+    a: Format,
+    plan: SpmmPlan,
+    pack_us: float,
+) -> Prepared:
+    return Prepared(
+        run=run,
+        product=product,
+        stored=a.nnz,
+        streamed_bytes=plan.nbytes or a.nbytes,
+        resident_bytes=a.nbytes + plan.nbytes,
+        detail=f"{plan.kernel}: {plan.reason}",
+        pack_us=pack_us,
+    )
+
+
+def in_format(weight: Tensor, pattern: str) -> Format:
+    """Store a dense weight in the format that its pattern is made for."""
+    if ":" in pattern:
+        n, m = map(int, pattern.split(":"))
+        return NM.from_dense(weight, n=n, m=m)
+    blocksize = unit_shape(pattern)
+    return CSR.from_dense(weight) if blocksize == (1, 1) else BSR.from_dense(weight, blocksize=blocksize)
+
+
+def _planned(a: Format, n: int) -> tuple[SpmmPlan, float]:
+    """Make a plan, and time it: the median of three in microseconds, each for a copy that no plan has seen.
+
+    Values are packed at a plan's first call, so that one of a single column is part of the time.
+    """
+    column = torch.zeros(a.shape[1], 1, dtype=a.dtype)
+    seconds = []
+    for _ in range(3):
+        unseen = copy(a)
+        start = perf_counter()
+        tamis.spmm(unseen, column, plan=tamis.plan_spmm(unseen, n))
+        seconds.append(perf_counter() - start)
+    return tamis.plan_spmm(a, n), median(seconds) * 1e6

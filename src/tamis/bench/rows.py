@@ -1,0 +1,196 @@
+"""One row per (matrix, n, contestant): its fields, and the CSV that a killed run goes on from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import get_type_hints
+
+CellKey = tuple[str, str, str, str, str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one contestant did on one cell. Empty in the CSV = None = unknown or not applicable.
+
+    Attributes
+    ----------
+    section : str
+        "grid", "decode", "lengths" (lengths the plan was not made for), "layers" (a real model) or "files" (.smtx).
+    cell : str
+        Identity of (matrix, n, cache); with section, contestant, device, dtype and threads it identifies the row.
+    matrix, pattern, family : str
+        Name of the matrix, its sparsity pattern, and the family it was drawn from.
+    m, k, n, nnz : int
+    target, sparsity : float
+        Sparsity aimed at, and as it is.
+    row_cov, reuse_4, reuse_8 : float
+        From the matrix's manifest.
+    cache : str
+        "warm", or "cold": calls cycle through copies of more than 256 MiB in all.
+    contestant, detail : str
+        Who; and the kernel chosen and why, or the peer's version and pool.
+    planned_n : int
+        The n our plan was made for.
+    status : str
+        "ok"; "refused" (wrong result, not timed), "unavailable" or "failed", with the reason in ``note``.
+    median_us, q1_us, q3_us, spread, samples, dirty, calls_per_sample, first_call_us
+        See :class:`tamis.tuning.timer.Timing`.
+    block : str
+        Contestants with the same block were interleaved: "torch", or the name of an engine with its own pool.
+    dense_us : float
+        The faster of the two dense layouts in the same block.
+    speedup : float
+        ``dense_us / median_us``.
+    max_error, tolerance : float
+        Largest error relative to ``|A| @ |B|``, against float64; and the bound it had to keep.
+    flops, bytes_moved : int
+        Executed operations (2 per stored value and column, fill included); bytes of A, B and C once each.
+    gflops, peak_gflops : float
+        ``2 * nnz * n`` (dense: ``2 * m * k * n``) per nanosecond; the machine's FMA peak at this thread count.
+    resident_bytes : int
+        Bytes that stay allocated for A.
+    pack_us, breakeven_calls : float
+        Time to make the plan or handle; calls after which it has paid for itself against dense (inf: never).
+    joules : float
+        Energy per call, where the machine has counters.
+    device, cpu, isa, dtype, threads, versions, build, date
+        Where and with what it ran. ``build`` fingerprints the code of the kernels and of their choice.
+    """
+
+    section: str
+    cell: str
+    matrix: str
+    pattern: str
+    family: str
+    m: int
+    k: int
+    n: int
+    nnz: int
+    target: float | None
+    sparsity: float
+    row_cov: float
+    reuse_4: float
+    reuse_8: float
+    cache: str
+    contestant: str
+    status: str
+    detail: str = ""
+    note: str = ""
+    planned_n: int | None = None
+    median_us: float | None = None
+    q1_us: float | None = None
+    q3_us: float | None = None
+    spread: float | None = None
+    samples: int | None = None
+    dirty: float | None = None
+    calls_per_sample: int | None = None
+    first_call_us: float | None = None
+    block: str = ""
+    dense_us: float | None = None
+    speedup: float | None = None
+    max_error: float | None = None
+    tolerance: float | None = None
+    flops: int | None = None
+    bytes_moved: int | None = None
+    gflops: float | None = None
+    peak_gflops: float | None = None
+    resident_bytes: int | None = None
+    pack_us: float | None = None
+    breakeven_calls: float | None = None
+    joules: float | None = None
+    device: str = ""
+    cpu: str = ""
+    isa: str = ""
+    dtype: str = ""
+    threads: int = 0
+    versions: str = ""
+    build: str = ""
+    date: str = ""
+
+    @property
+    def cell_key(self) -> CellKey:
+        """What was measured together and is measured again together."""
+        return self.section, self.cell, self.device, self.cpu, self.dtype, self.threads
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def read(path: Path) -> list[Row]:
+    """Read a CSV of rows; an absent file has none. A last line that a killed writer tore is left out.
+
+    Raises
+    ------
+    ValueError   naming file and line, if the columns are others or a number is none.
+    """
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    lines = csv.reader(io.StringIO(whole, newline=""), strict=True)
+    header = next(lines, None)
+    if header is None:
+        return []
+    if tuple(header) != COLUMNS:
+        odd = sorted(set(header) ^ set(COLUMNS)) or ["their order"]
+        raise ValueError(
+            f"{path}: line 1: columns differ from this version's ({', '.join(odd[:6])}). Use a new file."
+        )
+    hints = get_type_hints(Row)
+    found = []
+    for values in lines:
+        try:
+            pairs = zip(COLUMNS, values, strict=True)
+            found.append(Row(**{name: _parse(value, hints[name]) for name, value in pairs}))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise ValueError(f"{path}: line {lines.line_num}: {error}") from None
+    return found
+
+
+def append(path: Path, rows: Sequence[Row]) -> None:
+    """Add the rows of one cell in a single write, so that a kill between cells leaves whole cells."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists() or path.stat().st_size == 0
+    with path.open("ab", buffering=0) as file:
+        file.write(_format(rows, header=is_new).encode())
+        os.fsync(file.fileno())
+
+
+def replace(path: Path, rows: Iterable[Row]) -> None:
+    """Write all rows beside the file, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as file:
+        file.write(_format(rows, header=True).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _format(rows: Iterable[Row], *, header: bool) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(_show(value) for value in asdict(row).values())
+    return text.getvalue()
+
+
+def _show(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+def _parse(text: str, hint: object) -> object:
+    if hint is str:
+        return text
+    if text == "" and hint in (int | None, float | None):
+        return None
+    return int(text) if hint in (int, int | None) else float(text)
