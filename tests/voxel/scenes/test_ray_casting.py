@@ -26,7 +26,8 @@ def test_foliage_stops_rays_at_exponential_depth():
     rays = tuple(np.full(20_000, value) for value in (1.0, 0.0, 0.0))
     met = Foliage(10, 0, 1, 2, 2, 0.8, 1).meet((0, 0, 1), rays, rng)
     assert np.isinf(met).mean() == pytest.approx(np.exp(-4 / 0.8), abs=0.005)
-    assert met.min() >= 8.0 and met[np.isfinite(met)].max() <= 12.0
+    assert met.min() >= 8.0
+    assert met[np.isfinite(met)].max() <= 12.0
 
 
 def _random_shapes(rng):
@@ -62,4 +63,5 @@ def test_nothing_to_meet_leaves_the_reach():
     grid = RayGrid.of(sensor_preset("hdl32"), rng)
     reach = np.full(grid.directions[0].shape, np.inf)
     distance, index = cast([], EYE, grid, reach, rng)
-    assert np.isinf(distance).all() and (index == -1).all()
+    assert np.isinf(distance).all()
+    assert (index == -1).all()

@@ -22,14 +22,17 @@ def test_sizes_grow_and_labels_name_the_surfaces():
     small, large = scenes.room(1, "small", spacing_m=0.05), scenes.room(1, "large", spacing_m=0.05)
     assert len(large) > 1.5 * len(small)
     for scene in (small, large):
-        assert set(scene.labels.tolist()) == {0, 1, 2} and scene.label_names == scenes.ROOM_LABELS
+        assert set(scene.labels.tolist()) == {0, 1, 2}
+        assert scene.label_names == scenes.ROOM_LABELS
         assert scene.points[scene.labels == 0][:, 2].abs().max() < 0.05, "the floor lies at z = 0"
-        assert scene.points.dtype == torch.float32 and scene.features.shape == (len(scene), 0)
+        assert scene.points.dtype == torch.float32
+        assert scene.features.shape == (len(scene), 0)
 
 
 def test_repeatable():
     a, b, c = (scenes.room(seed, spacing_m=0.05) for seed in (7, 7, 8))
-    assert torch.equal(a.points, b.points) and a.points.shape != c.points.shape
+    assert torch.equal(a.points, b.points)
+    assert a.points.shape != c.points.shape
 
 
 @pytest.mark.parametrize(

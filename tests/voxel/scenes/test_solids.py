@@ -22,15 +22,19 @@ def test_the_default_ellipsoid_is_the_measured_one(density_profile):
 def test_uniform_random_has_no_structure(density_profile):
     scene = scenes.uniform_random(0, 100_000)
     cells = coords(scene)
-    assert len(np.unique(cells, axis=0)) == 100_000 and cells.min() >= 0 and cells.max() < 201
+    assert len(np.unique(cells, axis=0)) == 100_000
+    assert cells.min() >= 0
+    assert cells.max() < 201
     np.testing.assert_allclose(density_profile(scene.points.numpy(), 1.0)[1], 100_000 / 201**3, rtol=0.1)
 
 
-@pytest.mark.parametrize("resolution, low, high", [(64, 2_000, 12_000), (128, 8_000, 50_000)])
+@pytest.mark.parametrize(("resolution", "low", "high"), [(64, 2_000, 12_000), (128, 8_000, 50_000)])
 def test_objects_are_shells(resolution, low, high):
     for seed in range(5):
         cells = coords(scenes.solid_object(seed, resolution))
-        assert low < len(cells) < high and cells.min() >= 0 and cells.max() < resolution
+        assert low < len(cells) < high
+        assert cells.min() >= 0
+        assert cells.max() < resolution
 
 
 @pytest.mark.parametrize("name", scenes.ADVERSARIAL_NAMES)

@@ -22,7 +22,7 @@ PROFILES = [
 ]
 
 
-@pytest.mark.parametrize("sensor, world, voxel_size_m, counts, densities", PROFILES)
+@pytest.mark.parametrize(("sensor", "world", "voxel_size_m", "counts", "densities"), PROFILES)
 def test_voxel_counts_and_densities_are_those_of_measured_streets(
     density_profile, sensor, world, voxel_size_m, counts, densities
 ):
@@ -38,7 +38,9 @@ def test_voxel_counts_and_densities_are_those_of_measured_streets(
         np.testing.assert_allclose(mean, densities, atol=0.05)
 
 
-@pytest.mark.parametrize("sensor, points", [("hdl64", 119_000), ("hdl32", 30_000), ("waymo_top", 146_000)])
+@pytest.mark.parametrize(
+    ("sensor", "points"), [("hdl64", 119_000), ("hdl32", 30_000), ("waymo_top", 146_000)]
+)
 def test_point_counts(sensor, points):
     counts = [
         len(scenes.lidar_street(seed, sensor, world)) for seed in range(3) for world in scenes.WORLD_NAMES
@@ -48,7 +50,8 @@ def test_point_counts(sensor, points):
 
 def test_same_seed_same_scene_other_seed_other_scene():
     a, b, c = (scenes.lidar_street(seed, "hdl32") for seed in (3, 3, 4))
-    assert torch.equal(a.points, b.points) and torch.equal(a.labels, b.labels)
+    assert torch.equal(a.points, b.points)
+    assert torch.equal(a.labels, b.labels)
     assert torch.equal(a.features, b.features)
     assert a.points.shape != c.points.shape or not torch.equal(a.points, c.points)
 
@@ -56,12 +59,17 @@ def test_same_seed_same_scene_other_seed_other_scene():
 def test_types_and_ranges():
     scene = scenes.lidar_street(1, "hdl32", "suburb")
     count = len(scene)
-    assert scene.points.shape == (count, 3) and scene.points.dtype == torch.float32
-    assert scene.features.shape == (count, 1) and scene.feature_names == ("intensity",)
-    assert scene.labels.shape == (count,) and scene.labels.dtype == torch.int64
-    assert scene.labels.min() >= -1 and scene.labels.max() < len(scene.label_names)
+    assert scene.points.shape == (count, 3)
+    assert scene.points.dtype == torch.float32
+    assert scene.features.shape == (count, 1)
+    assert scene.feature_names == ("intensity",)
+    assert scene.labels.shape == (count,)
+    assert scene.labels.dtype == torch.int64
+    assert scene.labels.min() >= -1
+    assert scene.labels.max() < len(scene.label_names)
     assert torch.isfinite(scene.points).all()
-    assert 0 <= scene.features.min() and scene.features.max() <= 1
+    assert scene.features.min() >= 0
+    assert scene.features.max() <= 1
     distance = scene.points.norm(dim=1)
     assert distance.max() < 101.5, "nothing beyond the sensor's range (terrain may add a little height)"
 
@@ -127,7 +135,7 @@ def test_sweeps_accumulate_in_the_last_frame():
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    ("arguments", "words"),
     [
         ({"sensor": "hdl65"}, "hdl65"),
         ({"world": "moon"}, "moon"),
