@@ -59,6 +59,14 @@ template <class T, int nv> struct Panel {
     }
   }
 
+  // Rows come in the order of their counts, which no hardware prefetcher follows.
+  TAMIS_INLINE void prefetch_sums(const SpmmGroup& group) const {
+    TAMIS_UNROLL
+    for (int r = 0; r < 4; ++r)
+      TAMIS_UNROLL
+      for (int line = 0; line < stride; line += 16) __builtin_prefetch(sums + group.rows[r] * stride + line, 1);
+  }
+
   template <class Tile> void block(int64_t index, int64_t blocks) const {
     const SpmmPacked& a = call.a;
     const int64_t first_row = part * a.part_rows;
@@ -81,6 +89,7 @@ template <class T, int nv> struct Panel {
           TAMIS_UNROLL
           for (int v = 0; v < nv; ++v) acc[r][v] = Vec::load(sums + group.rows[r] * stride + v * Vec::width);
       }
+      if (index != 0) prefetch_sums(a.groups[g + 1 < end ? g + 1 : g]);
       Tile::template add<nv>(group.steps, ids, values, slice, acc);
       ids += group.steps * Tile::ids;
       values += group.steps * 4;

@@ -1,0 +1,28 @@
+"""``tamis tune``: measure this machine's constants."""
+
+from __future__ import annotations
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from tamis.kernels.cpu.native import native
+from tamis.ops.spmm_tune import tune_spmm
+from tamis.tuning.store import save_machine
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def tune() -> None:
+    """Measure kernels and dense products for some seconds and keep the constants; plans made afterwards use them."""
+    console = Console()
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("measuring")
+        machine = tune_spmm(lambda what, done, total: bar.update(task, description=what, completed=done, total=total))
+    path = save_machine(machine, native().isa(), torch.get_num_threads())
+    for name, prices in machine.kernels.items():
+        console.print(f"{name}: {prices}")
+    console.print(f"dense: {machine.dense_gflops[-1][1]:.0f} GFLOP/s a thread at n = {machine.dense_gflops[-1][0]}")
+    console.print(f"kept in {path}", soft_wrap=True)

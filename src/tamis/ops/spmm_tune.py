@@ -1,0 +1,141 @@
+"""Measure what the cost model needs to know of this machine, in seconds. An act of the user, never a side effect."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from statistics import median
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tamis.formats import BSR, CSR, SparseMatrix
+from tamis.kernels.cpu.native import native
+from tamis.ops.spmm import KERNELS, plan_spmm, spmm
+from tamis.ops.spmm_plan import SpmmPlan
+from tamis.tuning.cost import KernelPrices, Machine, Structure, panel_work
+from tamis.tuning.fit import Cell, fit_prices
+from tamis.tuning.machines import SHIPPED
+from tamis.tuning.timer import time_interleaved
+
+SHAPES = ((256, 768), (1280, 384), (768, 1536))
+SPARSITIES = (0.4, 0.65, 0.85, 0.93, 0.97)
+COLUMNS = (16, 48, 96, 192, 384)
+DENSE_COLUMNS = (1, 4, 8, 16, 32, 64, 128, 256, 512)
+
+Progress = Callable[[str, int, int], None]
+
+
+def tune_spmm(progress: Progress = lambda what, done, total: None) -> Machine:
+    """Measure prices of every kernel, the dense rates, and how threads add up; return this machine's constants."""
+    threads = torch.get_num_threads()
+    shipped = SHIPPED[native().isa()]
+    with _threads(1):
+        call_us = _call_us()
+        single = dataclasses.replace(shipped, call_us=call_us)
+        kernels = {}
+        for done, kernel in enumerate(KERNELS):
+            progress(kernel.name, done, len(KERNELS) + 1)
+            kernels[kernel.name] = _kernel_prices(kernel.name, single)
+        progress("dense", len(KERNELS), len(KERNELS) + 1)
+        dense = tuple((n, _dense_gflops(1024, 1024, n)) for n in DENSE_COLUMNS)
+    return dataclasses.replace(
+        single,
+        call_us=call_us + (_region_us() if threads > 1 else 0.0),
+        thread_efficiency=_thread_efficiency(threads),
+        dense_gflops=dense,
+        dense_bytes_per_ns=_dense_bytes_per_ns(),
+        kernels=kernels,
+    )
+
+
+def _kernel_prices(kernel: str, machine: Machine) -> KernelPrices:
+    cells = [
+        _cell(a, n, kernel, machine)
+        for (m, k), sparsity in product(SHAPES, SPARSITIES)
+        for a in (_matrix(m, k, sparsity, tall=kernel.endswith("bsr")),)
+        for n in COLUMNS
+    ]
+    return fit_prices(cells, machine.call_us * 1000)
+
+
+def _cell(a: SparseMatrix, n: int, kernel: str, machine: Machine) -> Cell:
+    plan, b = plan_spmm(a, n, kernel=kernel), torch.randn(a.shape[1], n)
+    time_us = time_interleaved({"ours": lambda: spmm(a, b, plan=plan)}, budget_s=0.02)["ours"].median_us
+    return Cell(panel_work(packed_structure(plan), n, machine.width, machine.panel_vectors), time_us * 1000)
+
+
+def packed_structure(plan: SpmmPlan) -> Structure:
+    """What the cost model expects of a matrix, counted in the packed layout itself."""
+    m, k, part_rows, block_cols = plan.sizes
+    steps, groups = plan.packed[3].numel() / 4, plan.packed[1].shape[0]
+    return Structure(m, k, steps, groups, max(1, -(-m // part_rows)), block_cols)
+
+
+def _matrix(m: int, k: int, sparsity: float, *, tall: bool) -> SparseMatrix:
+    """Uneven rows and columns, as in trained networks."""
+    generator = torch.Generator().manual_seed(m + k)
+    rows = m // 4 if tall else m
+    scale = torch.exp(0.3 * torch.randn(rows, 1, generator=generator) + 0.3 * torch.randn(1, k, generator=generator))
+    score = torch.randn(rows, k, generator=generator).abs() * scale
+    kept = score > score.flatten().kthvalue(max(1, int(sparsity * score.numel()))).values
+    if tall:
+        return BSR.from_dense(kept.repeat_interleave(4, 0).float(), blocksize=(4, 1))
+    return CSR.from_dense(kept.float())
+
+
+def _call_us() -> float:
+    """A call that has next to nothing to compute."""
+    a, b = _matrix(8, 8, 0.5, tall=False), torch.randn(8, 8)
+    plan = plan_spmm(a, 8)
+    return time_interleaved({"ours": lambda: spmm(a, b, plan=plan)}, budget_s=0.05)["ours"].median_us
+
+
+def _region_us() -> float:
+    """What the parallel region adds: two parts of next to nothing against one."""
+    a, b = _matrix(64, 8, 0.9, tall=False), torch.randn(8, 8)
+    plan = plan_spmm(a, 8)
+    both = time_interleaved({"ours": lambda: spmm(a, b, plan=plan)}, budget_s=0.05)["ours"].median_us
+    return max(0.0, both - _call_us())
+
+
+def _thread_efficiency(threads: int) -> float:
+    """Speed of all threads over threads times one, on work that divides evenly."""
+    if threads == 1:
+        return 1.0
+    a, b = _matrix(1024, 768, 0.8, tall=False), torch.randn(768, 256)
+    with _threads(1):
+        one = _time(a, b)
+    return min(1.0, one / _time(a, b) / threads)
+
+
+def _time(a: SparseMatrix, b: Tensor) -> float:
+    plan = plan_spmm(a, b.shape[1])
+    return time_interleaved({"ours": lambda: spmm(a, b, plan=plan)}, budget_s=0.1)["ours"].median_us
+
+
+def _dense_gflops(m: int, k: int, n: int) -> float:
+    w, b, x = torch.randn(m, k), torch.randn(k, n), torch.randn(n, k)
+    layouts = {"mm": lambda: torch.mm(w, b), "linear": lambda: functional.linear(x, w)}
+    times = [timing.median_us for timing in time_interleaved(layouts, budget_s=0.15).values()]
+    return 2 * m * k * n / min(times) / 1000
+
+
+def _dense_bytes_per_ns() -> float:
+    """Matrix bytes read by dense products of few columns, out of cache, all threads."""
+    w, x = torch.randn(8192, 4096), torch.randn(1, 4096)
+    times = [time_interleaved({"mv": lambda: functional.linear(x, w)}, budget_s=0.05)["mv"].median_us for _ in range(3)]
+    return 4 * w.numel() / median(times) / 1000
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
