@@ -111,7 +111,7 @@ class BSR(SparseMatrix):
         rows, columns = occupied.nonzero(as_tuple=True)
         blocks = zeros.with_fill(w, stored).reshape(grid).transpose(1, 2)[rows, columns]
         pointers = coordinates.pointers_from_sorted(rows, grid[0], 1)
-        return cls(pointers, columns.int(), blocks, tuple(w.shape), row_scale)
+        return cls(pointers, columns.int(), blocks, (w.shape[0], w.shape[1]), row_scale)
 
     @classmethod
     def from_csr(cls, a: CSR, blocksize: tuple[int, int]) -> Self:
@@ -139,7 +139,9 @@ class BSR(SparseMatrix):
                     f"{call}: a tensor of layout {tensor.layout} has no blocks; give blocksize=(bh, bw)."
                 )
             return cls.from_csr(CSR.from_torch(tensor), blocksize)
-        return cls(tensor.crow_indices(), tensor.col_indices(), tensor.values(), tuple(tensor.shape))
+        return cls(
+            tensor.crow_indices(), tensor.col_indices(), tensor.values(), (tensor.shape[0], tensor.shape[1])
+        )
 
     @classmethod
     def from_scipy(cls, matrix: Any, blocksize: tuple[int, int] | None = None) -> Self:

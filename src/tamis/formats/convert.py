@@ -1,6 +1,6 @@
 """From any format to any other, by way of CSR."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from tamis.formats.bitmap import Bitmap
 from tamis.formats.bsr import BSR
@@ -59,7 +59,8 @@ def convert(
         raise ValueError(f"{call}: expected {expected}, but got blocksize={blocksize}, n={n}, m={m}.")
     if isinstance(a, target) and _layout_of(a) == tuple(layout):
         return a
-    return target.from_csr(a.to_csr(), *layout)
+    made: SparseMatrix = target.from_csr(a.to_csr(), *layout)  # type: ignore[attr-defined]
+    return cast(M, made)
 
 
 def _layout_of(a: SparseMatrix) -> tuple[object, ...]:

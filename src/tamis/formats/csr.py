@@ -178,11 +178,11 @@ class CSR(SparseMatrix):
 
     def transpose_structure(self) -> TransposedStructure:
         """Return the structure of the transposed matrix and where its values come from; computed once, kept."""
-        if "transpose" not in self._structure_memo:
-            self._structure_memo["transpose"] = transposed_structure(
-                self.crow_indices, self.col_indices, self.shape
-            )
-        return self._structure_memo["transpose"]
+        structure: TransposedStructure | None = self._structure_memo.get("transpose")
+        if structure is None:
+            structure = transposed_structure(self.crow_indices, self.col_indices, self.shape)
+            self._structure_memo["transpose"] = structure
+        return structure
 
     def transpose(self) -> "CSR":
         """Return the (k, m) transpose; entries of one column keep their row order. Differentiable in ``values``."""

@@ -61,8 +61,8 @@ def load(path: str | Path) -> SparseMatrix:
     Parameters
     ----------
     path : str or Path
-        ``.safetensors`` written by :func:`save`; ``.smtx`` (a pattern: values are ones) or ``.mtx`` (Matrix Market,
-        needs scipy), which become CSR with float32 values.
+        ``.safetensors`` written by :func:`save`; ``.smtx`` (a pattern: values are ones) or ``.mtx`` (Matrix
+        Market), which become CSR with float32 values.
 
     Returns
     -------

@@ -82,13 +82,13 @@ class NM(SparseMatrix):
         if self.indices.is_meta or self.indices.numel() == 0:
             return
         grouped = self._grouped(self.indices)
-        outside = (grouped >= self.m).any(dim=2)
+        outside = (grouped > self.m - 1).any(dim=2)  # m itself, 256 perhaps, is no uint8
         disorder = (grouped[..., 1:] <= grouped[..., :-1]).any(dim=2)
         if bool((outside | disorder).any()):
             row, group = (outside | disorder).nonzero()[0].tolist()
             raise ValueError(
                 f"{call}: indices of a group must lie in [0, {self.m}) and ascend strictly, "
-                f"but row {row}, group {group} holds {grouped[row, group].tolist()}."
+                f"but row {row}, group {group} holds {grouped[row, group, :16].tolist()}."
             )
 
     @classmethod

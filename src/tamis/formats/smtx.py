@@ -13,6 +13,7 @@ from torch import Tensor
 from tamis.formats import invariants
 from tamis.formats.csr import CSR
 from tamis.formats.matrix import SparseMatrix
+from tamis.formats.text_numbers import tensor_from_array
 
 _NUMBER_BYTES = b"0123456789- \t\r"
 
@@ -81,7 +82,7 @@ def _integers(call: str, line: bytes, count: int, what: str) -> Tensor:
         numbers = array("q", map(int, words))
     except (ValueError, OverflowError):
         raise ValueError(f"{call}: not every word is an integer of at most 64 bits.") from None
-    return torch.tensor(numbers, dtype=torch.int64)
+    return tensor_from_array(numbers)
 
 
 def _values(count: int, seed: int | None, dtype: torch.dtype) -> Tensor:
