@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tamis.emotion.deepser import PAPER, Architecture, DeepSER
+from tamis.emotion.architecture import PAPER, Architecture
+from tamis.emotion.deepser import DeepSER
 from tamis.emotion.leg import EncoderLayer, Leg, sinusoids
 from tamis.emotion.mixup import Mixing
 from tamis.emotion.stream_input import StreamInput

@@ -35,13 +35,15 @@ def test_round_trip(tmp_path: Path) -> None:
         tmp_path, table([path, None], [5, 0]), CATEGORIES, {"a": StreamInfo(4, layers=3, frame_rate_hz=50)}
     )
     read = FeatureSet(tmp_path)
-    assert read.categories == CATEGORIES and len(read) == 2
+    assert read.categories == CATEGORIES
+    assert len(read) == 2
     assert read.streams["a"] == StreamInfo(4, 3, 50)
     assert torch.equal(read.read(0, "a"), features)
     assert read.read(1, "a") is None
     assert read.votes().tolist() == [[1, 0, 2]] * 2
     assert read.mentions().sum() == 0
-    assert pd.isna(read.attributes()).all() and read.attributes().shape == (2, 3)
+    assert pd.isna(read.attributes()).all()
+    assert read.attributes().shape == (2, 3)
     assert read.strings("variant").tolist() == ["", ""]
     assert read.frames("a").tolist() == [5, 0]
 
@@ -55,7 +57,8 @@ def test_csv_from_another_program(tmp_path: Path) -> None:
         json.dumps({"version": 1, "categories": CATEGORIES, "streams": {"a": {"dim": 4, "encoder": "e"}}})
     )
     read = FeatureSet(tmp_path)
-    assert read.table["utterance"][0] == "007" and read.table["speaker"][0] == "01"
+    assert read.table["utterance"][0] == "007"
+    assert read.table["speaker"][0] == "01"
     assert read.votes().tolist() == [[0, 2, 0]]
     assert read.attributes()[0, 0] == 3.5
     assert read.streams["a"].extra == {"encoder": "e"}
@@ -80,7 +83,7 @@ def test_files_that_lie(tmp_path: Path) -> None:
 def test_bad_tables(tmp_path: Path) -> None:
     streams = {"a": StreamInfo(4)}
     good = table(["x", "y"], [1, 1])
-    with pytest.raises(ValueError, match="lacks the column.*votes/calm"):
+    with pytest.raises(ValueError, match=r"lacks the column.*votes/calm"):
         write_index(tmp_path, good.drop(columns="votes/calm"), CATEGORIES, streams)
     with pytest.raises(ValueError, match="'u0' stands 2 times"):
         write_index(tmp_path, good.assign(utterance="u0"), CATEGORIES, streams)

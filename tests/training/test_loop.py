@@ -1,5 +1,6 @@
 """The loop: every batch counts, accumulation is exact, the best weights stay, and a killed run ends as if it had not been."""
 
+import itertools
 import multiprocessing
 import os
 import random
@@ -59,7 +60,7 @@ def test_every_batch_changes_the_weights(tmp_path: Path) -> None:
     run(model, [stage(loss=watched, epochs=2)], tmp_path)
     seen.append(model[0].weight.detach().clone())
     assert len(seen) == 2 * 5 + 1
-    assert all(not torch.equal(before, after) for before, after in zip(seen, seen[1:], strict=False))
+    assert all(not torch.equal(before, after) for before, after in itertools.pairwise(seen))
 
 
 def test_accumulation_equals_the_large_batch(tmp_path: Path) -> None:
@@ -112,14 +113,16 @@ def test_best_weights_and_patience(tmp_path: Path) -> None:
     snapshots: list[Tensor] = []
 
     def validate(model: nn.Module) -> dict[str, float]:
-        assert not model.training and not torch.is_grad_enabled()
+        assert not model.training
+        assert not torch.is_grad_enabled()
         snapshots.append(model.state_dict()["0.weight"].clone())
         return {"score": next(scores)}
 
     model = network()
     watched = stage(epochs=9, validate=validate, monitor="score", patience=2, keep="best")
     (result,) = run(model, [watched], tmp_path)
-    assert result.kept_epoch == 1 and [h["score"] for h in result.history] == [0.1, 0.5, 0.3, 0.5]
+    assert result.kept_epoch == 1
+    assert [h["score"] for h in result.history] == [0.1, 0.5, 0.3, 0.5]
     assert torch.equal(model[0].weight, snapshots[1])
     assert torch.equal(load_file(tmp_path / "a" / "weights.safetensors")["0.weight"], snapshots[1])
 

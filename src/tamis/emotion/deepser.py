@@ -1,13 +1,13 @@
 """DeepSER (paper, algorithm 2): streams fused at three depths, each fusion seeing the one before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tamis.emotion.architecture import Architecture
 from tamis.emotion.categories import ATTRIBUTE_RANGE, ATTRIBUTES
 from tamis.emotion.leg import Leg, LegOutput
 from tamis.emotion.mixup import Mixing
@@ -19,37 +19,6 @@ class Prediction(NamedTuple):
 
     logits: Tensor
     attributes: Tensor
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes and switches of DeepSER. The defaults are tamis's own; :data:`PAPER` is what was published.
-
-    Parameters
-    ----------
-    width, heads, hidden : int
-        Model width D, attention heads, feed-forward width.
-    dropout : float
-    masks : bool
-        Padding and missing streams take no part in attention and means.
-    positions : bool
-        Sinusoidal positions in the legs of the streams.
-    standardise : bool
-        Streams enter with zero mean and unit variance, measured on the training frames.
-    """
-
-    width: int = 128
-    heads: int = 4
-    hidden: int = 256
-    dropout: float = 0.2
-    masks: bool = True
-    positions: bool = True
-    standardise: bool = True
-
-
-PAPER = Architecture(
-    width=512, heads=1, hidden=2048, dropout=0.1, masks=False, positions=False, standardise=False
-)
 
 
 class DeepSER(nn.Module):

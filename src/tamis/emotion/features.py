@@ -157,7 +157,8 @@ class FeatureSet:
         """A text column, shape (N,), with "" where it is empty or absent."""
         if column not in self.table:
             return np.full(len(self), "", dtype=object)
-        return self.table[column].fillna("").astype(str).to_numpy(dtype=object)
+        names: np.ndarray = self.table[column].fillna("").astype(str).to_numpy(dtype=object)
+        return names
 
     def frames(self, stream: str) -> np.ndarray:
         """Frames of every utterance in ``stream``, shape (N,), int64; 0 = missing."""
@@ -201,7 +202,8 @@ class FeatureSet:
 def _numbers(table: pd.DataFrame, column: str, missing: float) -> np.ndarray:
     if column not in table:
         return np.full(len(table), missing, dtype=np.float64)
-    return pd.to_numeric(table[column]).fillna(missing).to_numpy(dtype=np.float64)
+    numbers: np.ndarray = pd.to_numeric(table[column]).fillna(missing).to_numpy(dtype=np.float64)
+    return numbers
 
 
 def _read_description(folder: Path) -> tuple[tuple[str, ...], dict[str, StreamInfo]]:

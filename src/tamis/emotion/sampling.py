@@ -11,7 +11,8 @@ Rows = npt.NDArray[np.int64]
 
 def natural(rows: Rows, generator: torch.Generator) -> Rows:
     """All rows, shuffled."""
-    return rows[torch.randperm(len(rows), generator=generator).numpy()]
+    shuffled: Rows = rows[torch.randperm(len(rows), generator=generator).numpy()]
+    return shuffled
 
 
 def balanced(rows: Rows, labels: npt.NDArray[np.int64], generator: torch.Generator) -> Rows:

@@ -38,14 +38,16 @@ def all_inclusive(votes: Array, mentions: Array, other: Other = "uniform") -> Ar
         multi-label speech emotion recognition systems. SLT 2024.
     """
     shares = _shares(votes + mentions, other)
-    return np.where(np.isnan(shares), 1 / shares.shape[1], shares)
+    filled: Array = np.where(np.isnan(shares), 1 / shares.shape[1], shares)
+    return filled
 
 
 def hard(votes: Array, mentions: Array, other: Other = "drop") -> Array:
     """One-hot label of the largest P-type share; of equal ones the first (as published)."""
     shares = primary(votes, mentions, other)
     one_hot = np.eye(shares.shape[1])[np.nan_to_num(shares).argmax(axis=1)]
-    return np.where(defined(shares)[:, None], one_hot, np.nan)
+    labels: Array = np.where(defined(shares)[:, None], one_hot, np.nan)
+    return labels
 
 
 RULES: Final[Mapping[str, Callable[[Array, Array, Other], Array]]] = MappingProxyType(
@@ -62,7 +64,8 @@ def smoothed(soft: Array, epsilon: float) -> Array:
 
 def defined(soft: Array) -> npt.NDArray[np.bool_]:
     """Rows, shape (N,), for which the rule had an answer."""
-    return ~np.isnan(soft).any(axis=1)
+    answered: npt.NDArray[np.bool_] = np.logical_not(np.isnan(soft).any(axis=1))
+    return answered
 
 
 def consensus(votes: Array, other: Other = "drop") -> npt.NDArray[np.int64]:
@@ -80,12 +83,14 @@ def consensus(votes: Array, other: Other = "drop") -> npt.NDArray[np.int64]:
 
 def relevant(soft: Array) -> npt.NDArray[np.bool_]:
     """The multi-label view of a distribution: categories above chance, shape (N, C)."""
-    return soft > 1 / soft.shape[1]
+    above: npt.NDArray[np.bool_] = soft > 1 / soft.shape[1]
+    return above
 
 
 def disagreement(soft: Array) -> Array:
     """Probability, shape (N,), that two raters drawn from the distribution name different categories: 1 - Σ p²."""
-    return 1 - np.square(soft).sum(axis=1)
+    apart: Array = 1 - np.square(soft).sum(axis=1)
+    return apart
 
 
 def _shares(counts: Array, other: Other) -> Array:
@@ -98,4 +103,5 @@ def _shares(counts: Array, other: Other) -> Array:
     else:
         raise ValueError(f"targets: other={other!r}; expected 'drop', 'keep' or 'uniform'.")
     total = kept.sum(axis=1, keepdims=True)
-    return np.divide(kept, total, out=np.full_like(kept, np.nan, dtype=np.float64), where=total > 0)
+    shares: Array = np.divide(kept, total, out=np.full_like(kept, np.nan, dtype=np.float64), where=total > 0)
+    return shares
