@@ -1,0 +1,157 @@
+"""sparsify(model): dense module -> sparse module, layer by layer, where it pays."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from torch import nn
+
+from tamis.models.choice import Contender, Times, best_contender, relative_error
+from tamis.models.obstacles import obstacle, unusable
+from tamis.models.replacement import swap_and_try
+from tamis.models.report import SparsifiedLayer, SparsifyReport
+from tamis.models.tracing import LayerUse, trace
+from tamis.nn import SparseLinear
+from tamis.pruning.calibration import ModelInputs
+from tamis.pruning.targets import Target, Where, find_targets
+
+Replace = Literal["where_faster", "everywhere"]
+
+
+def sparsify(
+    model: nn.Module,
+    example_inputs: ModelInputs,
+    *,
+    times: Times = "measured",
+    replace: Replace = "where_faster",
+    where: Where | None = None,
+    budget_s: float = 0.2,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> SparsifyReport:
+    """Replace the linear layers of a pruned model by :class:`SparseLinear` where that is faster, in place.
+
+    One forward pass shows how many tokens reach each layer; for that size, the dense layer is compared with every
+    sparse format that fits its zeros. A layer stays dense where dense is faster, and where replacing it could change
+    what the model does: its weight is read past its forward (as by torch's fused attention), is shared, or is
+    computed; it is a subclass or has hooks. The report gives the reason for each. If anything raises, the model is
+    unchanged.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In float32, on the CPU; its zeros are taken as they are, see :func:`tamis.prune`.
+    example_inputs : Tensor, tuple or mapping
+        Arguments for one forward pass, of the size that the model will meet.
+    times : "measured" or "predicted"
+        Time both on this machine, or trust the cost model, which is quick and repeatable.
+    replace : "where_faster" or "everywhere"
+        "everywhere" takes the best sparse form of each layer even where dense is faster.
+    where : str or callable, optional
+        Which layers to look at: a pattern of names ("encoder.*") or a predicate (name, module) -> bool.
+    budget_s : float
+        Seconds to measure per layer.
+    progress : callable, optional
+        Called with (layers done, layers in all, name) before each layer.
+
+    Returns
+    -------
+    SparsifyReport
+        A row per layer; printing it shows a table.
+
+    Raises
+    ------
+    TypeError, ValueError   if the model cannot be changed in place or has no linear layer.
+    RuntimeError            if the model no longer runs on ``example_inputs`` afterwards; it is restored first.
+    """
+    _check_arguments(model, times, replace)
+    targets = find_targets(model)
+    if not targets:
+        raise ValueError(f"sparsify(model): {type(model).__name__} has no nn.Linear that is still dense.")
+    reasons = [obstacle(target, model, where) for target in targets]
+    free = [t.module for t, why in zip(targets, reasons, strict=True) if why is None]
+    uses = trace(model, example_inputs, [layer for layer in free if isinstance(layer, nn.Linear)])
+
+    rows: list[SparsifiedLayer] = []
+    replacements: dict[nn.Module, SparseLinear] = {}
+    for done, (target, reason) in enumerate(zip(targets, reasons, strict=True)):
+        if progress:
+            progress(done, len(targets), target.name)
+        row, sparse = _judge(target, reason, uses, times, replace, budget_s)
+        rows.append(row)
+        if sparse is not None:
+            replacements[target.module] = sparse
+    missed = swap_and_try(model, example_inputs, replacements, uses)
+    rows = [_put_back(row) if t.module in missed else row for t, row in zip(targets, rows, strict=True)]
+    return SparsifyReport(tuple(rows), times)
+
+
+def _check_arguments(model: nn.Module, times: str, replace: str) -> None:
+    if times not in ("measured", "predicted") or replace not in ("where_faster", "everywhere"):
+        raise ValueError(
+            f"sparsify(times={times!r}, replace={replace!r}): expected times 'measured' or 'predicted', "
+            "replace 'where_faster' or 'everywhere'."
+        )
+    if isinstance(model, nn.Linear):
+        raise ValueError(
+            "sparsify(model): the model is itself an nn.Linear, which cannot be replaced in place; "
+            "use tamis.nn.SparseLinear.from_dense(model), or wrap it: nn.Sequential(model)."
+        )
+    if any(hasattr(module, "_orig_mod") or module._compiled_call_impl for module in model.modules()):
+        raise TypeError("sparsify(model): the model is compiled; sparsify first, then torch.compile.")
+
+
+def _judge(
+    target: Target,
+    reason: str | None,
+    uses: Mapping[nn.Module, LayerUse],
+    times: Times,
+    replace: Replace,
+    budget_s: float,
+) -> tuple[SparsifiedLayer, SparseLinear | None]:
+    """Make one layer's row, and its sparse form if that shall take its place; nothing is changed yet."""
+    row, layer = _first_row(target), target.module
+    if reason is not None or not isinstance(layer, nn.Linear):
+        return dataclasses.replace(row, reason=reason or ""), None
+    use = uses[layer]
+    row = dataclasses.replace(row, tokens=tuple(use.tokens))
+    if reason := unusable(target, use):
+        return dataclasses.replace(row, reason=reason), None
+    try:
+        best = best_contender(layer, use, times, budget_s)
+    except NotImplementedError as refusal:
+        reason = "; ".join(line.strip() for line in str(refusal).splitlines()[1:]) or str(refusal)
+        return dataclasses.replace(row, reason=reason), None
+    row = dataclasses.replace(
+        row,
+        replaced=best.pays or replace == "everywhere",
+        reason=_speed(best, times),
+        format=best.format,
+        kernel=best.layer.plan_for(max(use.tokens)).kernel,
+        dense_ms=best.dense_ms,
+        sparse_ms=best.sparse_ms,
+        error=relative_error(layer, best.layer, use.sample),
+        sparse_bytes=best.layer.nbytes,
+    )
+    return row, best.layer if row.replaced else None
+
+
+def _first_row(target: Target) -> SparsifiedLayer:
+    """Start the report's row with what is known without running anything."""
+    weight, layer = target.weight, target.module
+    if weight is None or weight.is_meta:
+        shape = (layer.out_features, layer.in_features) if isinstance(layer, nn.Linear) else (0, 0)
+        return SparsifiedLayer(target.name, shape, 0.0, replaced=False, reason="")
+    zeros = 1 - float(weight.count_nonzero()) / weight.numel() if weight.numel() else 0.0
+    m, k = weight.shape
+    return SparsifiedLayer(target.name, (m, k), zeros, replaced=False, reason="", dense_bytes=weight.nbytes)
+
+
+def _speed(best: Contender, times: Times) -> str:
+    if best.pays:
+        return f"{best.dense_ms / best.sparse_ms:.2f}x as fast ({times})"
+    return f"dense is {best.sparse_ms / best.dense_ms:.2f}x as fast ({times})"
+
+
+def _put_back(row: SparsifiedLayer) -> SparsifiedLayer:
+    reason = "the model also reaches it by another way than its attributes"
+    return dataclasses.replace(row, replaced=False, reason=reason, sparse_bytes=0)

@@ -1,0 +1,5 @@
+"""Modules over the sparse ops."""
+
+from tamis.nn.sparse_linear import SparseLinear
+
+__all__ = ["SparseLinear"]
