@@ -103,23 +103,23 @@ def load_tiny_en(folder: str | Path | None = None) -> TinyEn:
 
 def tiny_en_config() -> dict[str, Any]:
     """Keyword arguments of ``WhisperConfig`` for tiny.en (Table 1 of [1]; English vocabulary)."""
-    return dict(
-        vocab_size=51864,
-        d_model=384,
-        encoder_layers=4,
-        decoder_layers=4,
-        encoder_attention_heads=HEADS,
-        decoder_attention_heads=HEADS,
-        encoder_ffn_dim=1536,
-        decoder_ffn_dim=1536,
-        num_mel_bins=80,
-        max_source_positions=1500,
-        max_target_positions=448,
-        decoder_start_token_id=START_OF_TRANSCRIPT,
-        bos_token_id=END_OF_TEXT,
-        eos_token_id=END_OF_TEXT,
-        pad_token_id=END_OF_TEXT,
-    )
+    return {
+        "vocab_size": 51864,
+        "d_model": 384,
+        "encoder_layers": 4,
+        "decoder_layers": 4,
+        "encoder_attention_heads": HEADS,
+        "decoder_attention_heads": HEADS,
+        "encoder_ffn_dim": 1536,
+        "decoder_ffn_dim": 1536,
+        "num_mel_bins": 80,
+        "max_source_positions": 1500,
+        "max_target_positions": 448,
+        "decoder_start_token_id": START_OF_TRANSCRIPT,
+        "bos_token_id": END_OF_TEXT,
+        "eos_token_id": END_OF_TEXT,
+        "pad_token_id": END_OF_TEXT,
+    }
 
 
 def set_generation(model: WhisperForConditionalGeneration, ct2_config: dict[str, Any]) -> None:

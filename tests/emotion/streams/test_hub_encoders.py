@@ -1,5 +1,7 @@
 """Every kind of hub encoder, from a tiny random model saved to a folder: the paper's own path, without a hub."""
 
+# ruff: noqa: E402 (nothing of the room can be imported before its extras are known to be there)
+
 import json
 
 import numpy as np
@@ -12,15 +14,15 @@ from tamis.emotion.streams.encoder import AudioStream, TextStream
 from tamis.emotion.streams.named import open_stream
 from tamis.emotion.streams.waveform import frame_count, receptive_field
 
-CONV = dict(conv_dim=(16, 16), conv_kernel=(10, 4), conv_stride=(5, 4), num_feat_extract_layers=2)
-SMALL = dict(hidden_size=24, num_hidden_layers=5, num_attention_heads=4, intermediate_size=32)
-POSITIONS = dict(num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4)
+CONV = {"conv_dim": (16, 16), "conv_kernel": (10, 4), "conv_stride": (5, 4), "num_feat_extract_layers": 2}
+SMALL = {"hidden_size": 24, "num_hidden_layers": 5, "num_attention_heads": 4, "intermediate_size": 32}
+POSITIONS = {"num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 4}
 WAVEFORM = {
-    "wavlm-large": ("WavLM", dict(feat_extract_norm="layer", do_stable_layer_norm=True), True),
-    "wavlm-base": ("WavLM", dict(feat_extract_norm="group"), False),
-    "hubert-large": ("Hubert", dict(feat_extract_norm="layer", do_stable_layer_norm=True), True),
-    "wav2vec2-large": ("Wav2Vec2", dict(feat_extract_norm="layer", do_stable_layer_norm=True), True),
-    "wav2vec2-base": ("Wav2Vec2", dict(feat_extract_norm="group"), True),
+    "wavlm-large": ("WavLM", {"feat_extract_norm": "layer", "do_stable_layer_norm": True}, True),
+    "wavlm-base": ("WavLM", {"feat_extract_norm": "group"}, False),
+    "hubert-large": ("Hubert", {"feat_extract_norm": "layer", "do_stable_layer_norm": True}, True),
+    "wav2vec2-large": ("Wav2Vec2", {"feat_extract_norm": "layer", "do_stable_layer_norm": True}, True),
+    "wav2vec2-base": ("Wav2Vec2", {"feat_extract_norm": "group"}, True),
 }
 
 
@@ -62,7 +64,8 @@ def test_waveform_layer_rules_against_transformers(waveform_folder):
         assert isinstance(stream, AudioStream)
         (got,) = stream.encoder.encode([clip])
         assert close(got, expected), rule
-        assert stream.encoder.info.dim == 24 and stream.encoder.info.layers == (6 if rule == "all" else None)
+        assert stream.encoder.info.dim == 24
+        assert stream.encoder.info.layers == (6 if rule == "all" else None)
 
 
 def test_waveform_clips_do_not_see_their_neighbours(waveform_folder):
@@ -130,17 +133,17 @@ def words() -> dict[str, int]:
 
 
 TEXT = {
-    "roberta": ("Roberta", dict(max_position_embeddings=40, pad_token_id=1)),
+    "roberta": ("Roberta", {"max_position_embeddings": 40, "pad_token_id": 1}),
     "modernbert": (
         "ModernBert",
-        dict(
-            max_position_embeddings=64,
-            pad_token_id=1,
-            cls_token_id=0,
-            bos_token_id=0,
-            sep_token_id=2,
-            eos_token_id=2,
-        ),
+        {
+            "max_position_embeddings": 64,
+            "pad_token_id": 1,
+            "cls_token_id": 0,
+            "bos_token_id": 0,
+            "sep_token_id": 2,
+            "eos_token_id": 2,
+        },
     ),
 }
 

@@ -81,11 +81,14 @@ def test_every_length_and_signal_gives_finite_numbers(count, kind):
         "clipped": np.clip(5 * np.sin(np.arange(count) / 5), -1, 1),
     }[kind]
     got = describe(signal.astype("float32"))
-    assert got.shape == (max(1, count // 320), len(NAMES)) and got.dtype == np.float32
-    assert np.isfinite(got).all() and np.abs(got).max() < 200
+    assert got.shape == (max(1, count // 320), len(NAMES))
+    assert got.dtype == np.float32
+    assert np.isfinite(got).all()
+    assert np.abs(got).max() < 200
 
 
 def test_the_stream_tells_its_shape():
     stream = LowLevelStream(pool=3)
     (features,) = stream.encode([buzz(120).astype("float32")])
-    assert features.shape == (17, stream.info.dim) and stream.info.dim == len(NAMES) == len(set(NAMES))
+    assert features.shape == (17, stream.info.dim)
+    assert stream.info.dim == len(NAMES) == len(set(NAMES))

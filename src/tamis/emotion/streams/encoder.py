@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tamis.emotion.audio import Samples
 from tamis.emotion.features import StreamInfo
+import itertools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -137,7 +138,7 @@ def cut_windows(samples: Samples, longest: int) -> list[Samples]:
     """Split a clip into the fewest equal windows of at most ``longest`` samples."""
     count = -(-len(samples) // longest)
     edges = [round(i * len(samples) / count) for i in range(count + 1)]
-    return [samples[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [samples[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def fingerprint(module: PreTrainedModel) -> str:

@@ -159,7 +159,7 @@ def pitch_candidates(frames: Floats) -> tuple[Floats, Floats]:
     peaks = np.where((here > before) & (here >= after), here, -np.inf)
     lower_is_dearer = OCTAVE_COST * np.log2(np.arange(first, last))
     columns = np.argsort(lower_is_dearer - peaks, axis=1)[:, :CANDIDATES]
-    take = lambda values: np.take_along_axis(values, columns, axis=1)  # noqa: E731
+    take = lambda values: np.take_along_axis(values, columns, axis=1)
     left, mid, right = take(before), take(here), take(after)
     curve = left - 2 * mid + right
     shift = np.where(curve < 0, 0.5 * (left - right) / np.minimum(curve, -1e-12), 0.0)
