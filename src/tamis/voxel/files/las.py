@@ -55,6 +55,16 @@ def read_las(path: Path, *, invalid: Invalid = "error") -> PointCloud:
 
 
 def _check_header(path: Path) -> None:
+    """Signature, and no more variable-length records than the file could hold: laspy would read every one."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(4) != b"LASF":
-            raise damaged(path, "LAS signature", "the file does not begin with 'LASF'")
+        head = file.read(247)
+    if not head.startswith(b"LASF"):
+        raise damaged(path, "LAS signature", "the file does not begin with 'LASF'")
+    counts = [("number of VLRs", 100, 54), ("number of EVLRs", 243, 60)]
+    if len(head) < 104 or head[25] < 4:  # extended records came with version 1.4
+        counts.pop()
+    for field, offset, smallest in counts:
+        count = int.from_bytes(head[offset : offset + 4], "little")
+        if count * smallest > size:
+            raise damaged(path, f"LAS {field}", f"{count} cannot fit into {size} bytes")

@@ -1,0 +1,57 @@
+"""Height above the local ground: what makes scans of different sensors, mounts and slopes comparable."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d
+
+_CELL_M = 1.5
+_REACH_CELLS = 3  # a point looks for ground within about five metres
+_LOWEST_SHARE = 0.05  # of a cell's points may lie below its ground: mirror images, stray returns
+_LARGEST_GRID = 4000
+
+
+def height_above_ground(points: Tensor) -> Tensor:
+    """Height of each point above the lowest ground within about five metres.
+
+    Parameters
+    ----------
+    points : Tensor, shape (N, 3)
+        Metres, z up.
+
+    Returns
+    -------
+    Tensor, shape (N,), float32
+        Metres; slightly negative for points below the ground.
+    """
+    if len(points) == 0:
+        return points.new_zeros(0)
+    low, high = points[:, :2].amin(0), points[:, :2].amax(0)
+    cell_m = max(_CELL_M, float((high - low).max()) / _LARGEST_GRID)  # coarser for clouds of many kilometres
+    cells = ((points[:, :2] - low) / cell_m).long()
+    rows, columns = (cells.amax(0) + 1).tolist()
+    flat = cells[:, 0] * columns + cells[:, 1]
+    ground = _low_quantile(points[:, 2], flat, rows * columns).reshape(1, 1, rows, columns)
+    return points[:, 2] - _lowest_nearby(ground).flatten()[flat]
+
+
+def _low_quantile(z: Tensor, cell: Tensor, cells: int) -> Tensor:
+    """A low quantile of z in each cell; infinite where a cell has no points."""
+    order = torch.argsort(z)
+    order = order[torch.argsort(cell[order], stable=True)]
+    counts = torch.bincount(cell, minlength=cells)
+    first = counts.cumsum(0) - counts
+    taken = counts > 0
+    result = z.new_full((cells,), torch.inf)
+    result[taken] = z[order[(first + (counts * _LOWEST_SHARE).long())[taken]]]
+    return result
+
+
+def _lowest_nearby(ground: Tensor) -> Tensor:
+    """Minimum over a square window, then its mean over another: no steps where a lower cell comes into reach."""
+    window = 2 * _REACH_CELLS + 1
+    lowest = -max_pool2d(-ground, window, 1, _REACH_CELLS)
+    known = lowest.isfinite()
+    total, count = (
+        avg_pool2d(grid, window, 1, _REACH_CELLS) for grid in (torch.where(known, lowest, 0.0), known.float())
+    )
+    return total / count

@@ -1,0 +1,157 @@
+"""A trained network with all that is needed to run it on a scan: one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from tamis.voxel import networks
+from tamis.voxel.blocks import VoxelNetwork
+from tamis.voxel.planning import Plan, plan
+from tamis.voxel.segmentation.inputs import INPUT_CHANNELS, NetworkInput, network_input
+
+_FORMAT = "tamis voxel segmenter 1"
+_NETWORKS = {
+    "MinkUNet14": networks.MinkUNet14,
+    "MinkUNet18": networks.MinkUNet18,
+    "MinkUNet34": networks.MinkUNet34,
+    "MinkUNet42": networks.MinkUNet42,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a segmenter is: network, sizes, classes, and the data it learnt from."""
+
+    network: str
+    width: float
+    voxel_size_m: float
+    label_names: tuple[str, ...]
+    trained_on: str
+
+
+class Segmenter:
+    """Labels the points of a scan.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    network : VoxelNetwork, optional
+        With as many outputs as the recipe has classes; the default is a new one.
+    """
+
+    def __init__(self, recipe: Recipe, network: VoxelNetwork | None = None) -> None:
+        if recipe.network not in _NETWORKS:
+            raise ValueError(
+                f"Segmenter(network={recipe.network!r}): known networks are {', '.join(_NETWORKS)}."
+            )
+        self.recipe = recipe
+        self.network = network or new_network(recipe)
+
+    @torch.no_grad()
+    def predict(self, points: Tensor) -> Tensor:
+        """Class of every point.
+
+        Parameters
+        ----------
+        points : Tensor, shape (N, 3), float32
+            Metres, z up, origin at the sensor.
+
+        Returns
+        -------
+        Tensor, shape (N,), int64
+            Index into ``recipe.label_names``. The order of the points does not matter.
+        """
+        if len(points) == 0:
+            return torch.zeros(0, dtype=torch.int64)
+        scene = network_input(points.float(), self.recipe.voxel_size_m)
+        return self._scores(scene).argmax(1)[scene.row_of_point]
+
+    def plan(self, points: Tensor) -> Plan:
+        """The plan of one scan: levels, kernel maps, chosen dataflows."""
+        return plan(self.network, network_input(points.float(), self.recipe.voxel_size_m).voxels.coords)
+
+    def _scores(self, scene: NetworkInput) -> Tensor:
+        was_training = self.network.training
+        self.network.eval()
+        scores: Tensor = self.network(scene.voxels).feats
+        self.network.train(was_training)
+        return scores
+
+    def save(self, path: str | Path) -> None:
+        """Write weights (half precision) and recipe into one safetensors file."""
+        tensors = {
+            name: tensor.detach().half().contiguous() if tensor.is_floating_point() else tensor
+            for name, tensor in self.network.state_dict().items()
+            if not name.endswith("num_batches_tracked")
+        }
+        about = {**vars(self.recipe), "format": _FORMAT}
+        save_file(tensors, str(path), metadata={name: json.dumps(value) for name, value in about.items()})
+
+
+def new_network(recipe: Recipe) -> VoxelNetwork:
+    """An untrained network after the recipe."""
+    return _NETWORKS[recipe.network](INPUT_CHANNELS, len(recipe.label_names), width=recipe.width)
+
+
+def load_segmenter(source: str | Path = "street") -> Segmenter:
+    """Load a segmenter from a file, or the one that ships with the package.
+
+    ``"street"``: eight street classes, trained on generated streets only (see ``recipe.trained_on``).
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it is no segmenter.
+    """
+    path = Path(source)
+    if str(source) == "street":
+        path = Path(str(files("tamis.voxel") / "weights" / "street.safetensors"))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'load_segmenter({str(source)!r}): there is no such file. "street" is the one that ships with tamis.'
+        )
+    try:
+        with safe_open(str(path), "pt") as file:
+            about = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator there)
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"load_segmenter({str(source)!r}): damaged, or no safetensors file: {error}"
+        ) from error
+    segmenter = Segmenter(_recipe(source, about))
+    _load_weights(source, segmenter.network, tensors)
+    return segmenter
+
+
+def _recipe(source: str | Path, about: dict[str, Any]) -> Recipe:
+    if about.pop("format", None) != _FORMAT:
+        raise ValueError(f"load_segmenter({str(source)!r}): the file's metadata does not say {_FORMAT!r}.")
+    try:
+        return Recipe(**{**about, "label_names": tuple(about["label_names"])})
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"load_segmenter({str(source)!r}): incomplete metadata: {error}") from error
+
+
+def _load_weights(source: str | Path, network: VoxelNetwork, tensors: dict[str, Tensor]) -> None:
+    expected = network.state_dict()
+    wanted = {
+        name: tuple(t.shape) for name, t in expected.items() if not name.endswith("num_batches_tracked")
+    }
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    if wanted != found:
+        odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+        raise ValueError(
+            f"load_segmenter({str(source)!r}): {len(odd)} tensors do not fit the network, first {odd[0]!r}: "
+            f"expected {wanted.get(odd[0], 'nothing')}, found {found.get(odd[0], 'nothing')}."
+        )
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)
+    network.eval()
