@@ -169,7 +169,8 @@ def full_scale(values: NDArray[np.generic]) -> Samples:
     if values.dtype == np.uint8:
         return (values.astype(np.float32) - 128.0) / 128.0
     if np.issubdtype(values.dtype, np.signedinteger):
-        return (values / -float(np.iinfo(values.dtype).min)).astype(np.float32)
+        full = float(2 ** (8 * values.dtype.itemsize - 1))
+        return (values.astype(np.float64) / full).astype(np.float32)
     raise AudioError(f"as_mono_16k: samples have dtype {values.dtype}; expected floats or signed integers.")
 
 

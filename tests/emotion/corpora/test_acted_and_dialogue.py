@@ -201,7 +201,7 @@ def test_meld_tells_splits_apart(tmp_path, sound, write):
     "name", ["msp-podcast", "iemocap", "crema-d", "ravdess", "emodb", "meld", "emo-superb", "emobox"]
 )
 def test_wrong_folders_are_named(name, tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folder|no file"):
+    with pytest.raises(FileNotFoundError, match=r"no folder|no file"):
         read_corpus(name, tmp_path / "absent")
-    with pytest.raises((FileNotFoundError, ValueError), match="found n|no utterances"):
+    with pytest.raises((FileNotFoundError, ValueError), match=r"found n|no utterances"):
         read_corpus(name, tmp_path)

@@ -56,7 +56,7 @@ def test_waveform_layer_rules_against_transformers(waveform_folder):
     assert len(states) == 6
     for rule, expected in {
         "last": states[5][0],
-        "sum_last_4": (states[2] + states[3] + states[4] + states[5])[0],
+        "last4": (states[2] + states[3] + states[4] + states[5])[0],
         "all": torch.stack(states)[:, 0],
         2: states[2][0],
     }.items():
@@ -69,7 +69,7 @@ def test_waveform_layer_rules_against_transformers(waveform_folder):
 
 
 def test_waveform_clips_do_not_see_their_neighbours(waveform_folder):
-    encoder = open_stream(str(waveform_folder), layers="sum_last_4").encoder
+    encoder = open_stream(str(waveform_folder), layers="last4").encoder
     clips = [noise(n, n) for n in (3000, 1711, 25, 1, 2999)]
     for together, clip in zip(encoder.encode(clips), clips, strict=True):
         (alone,) = encoder.encode([clip])
@@ -165,7 +165,7 @@ def text_folder(request, tmp_path_factory):
 
 @torch.inference_mode()
 def test_text_layer_rule_and_special_tokens_against_transformers(text_folder):
-    stream = open_stream(str(text_folder), layers="sum_last_4")
+    stream = open_stream(str(text_folder), layers="last4")
     assert isinstance(stream, TextStream)
     tokenizer = transformers.AutoTokenizer.from_pretrained(text_folder)
     model = transformers.AutoModel.from_pretrained(text_folder).eval()

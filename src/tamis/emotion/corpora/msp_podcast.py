@@ -40,6 +40,9 @@ UNKNOWN_SPEAKERS = ("unknown", "", "nan", "none")
 RATING = re.compile(r"\b([AVD])\s*:\s*([0-9.]+)")
 WORKER_COLUMNS = ("WorkerID", "Workers", "Worker")
 
+Answer = tuple[str, list[str], Rating]
+"""One rater's primary class, secondary mentions, and valence, arousal, dominance."""
+
 
 @dataclass
 class Ratings:
@@ -106,10 +109,7 @@ def read_detailed(table: pd.DataFrame) -> dict[str, Ratings]:
     """
     columns = set(table.columns)
     if {"FileName", "EmoDetail"} <= columns:
-        answers = (
-            (name, parse_detail(detail))
-            for name, detail in zip(table["FileName"], table["EmoDetail"], strict=True)
-        )
+        answers = one_column(table)
     elif {"FileName", "EmoClass_Major"} <= columns and columns & set(WORKER_COLUMNS):
         answers = separate_columns(table)
     else:
@@ -123,7 +123,7 @@ def read_detailed(table: pd.DataFrame) -> dict[str, Ratings]:
     return ratings
 
 
-def parse_detail(detail: str) -> tuple[str, list[str], Rating]:
+def parse_detail(detail: str) -> Answer:
     """``WORKER1; Happy; Excited,Amused; A:5; V:3; D:4;`` -> primary, secondary, (valence, arousal, dominance)."""
     parts = [part.strip() for part in detail.split(";")]
     words = [part for part in parts[1:] if part and not RATING.fullmatch(part)]
@@ -132,7 +132,12 @@ def parse_detail(detail: str) -> tuple[str, list[str], Rating]:
     return words[0] if words else "", secondary, attributes(values.get("V"), values.get("A"), values.get("D"))
 
 
-def separate_columns(table: pd.DataFrame) -> Iterator[tuple[str, tuple[str, list[str], Rating]]]:
+def one_column(table: pd.DataFrame) -> Iterator[tuple[str, Answer]]:
+    for name, detail in zip(table["FileName"], table["EmoDetail"], strict=True):
+        yield name, parse_detail(detail)
+
+
+def separate_columns(table: pd.DataFrame) -> Iterator[tuple[str, Answer]]:
     empty = [""] * len(table)
     columns = ("EmoClass_Major", "EmoClass_Second", "EmoVal", "EmoAct", "EmoDom")
     cells = [table.get(name, empty) for name in columns]

@@ -84,7 +84,7 @@ class Corpus:
 
     def audio_path(self, row: int) -> Path:
         """Absolute path of an utterance's audio."""
-        return self.folder / self.table["path"].iloc[row]
+        return self.folder / str(self.table["path"].iloc[row])
 
 
 def build_corpus(

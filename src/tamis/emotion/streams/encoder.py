@@ -6,25 +6,25 @@ An encoder never sees padding that changes its answer: a clip encoded in a batch
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from tamis.emotion.audio import Samples
 from tamis.emotion.features import StreamInfo
-import itertools
+from tamis.emotion.packed_frames import pool_frames
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-    from transformers.modeling_outputs import BaseModelOutput
 
-LayerRule = Literal["last", "sum_last_4", "all"] | int
+LayerRule = Literal["last", "last4", "all"] | int
 """Which hidden states are kept: the last, the sum of the last four (MEDUSA's rule), all of them for learned weights, or
-one by its number (0 = the embedded input)."""
+one by its number (0 = the embedded input, -1 = the last)."""
 
 Clip = TypeVar("Clip", contravariant=True)
 
@@ -84,12 +84,12 @@ def choose_layers(states: Sequence[Tensor], rule: LayerRule) -> Tensor:
         return torch.stack(list(states))
     if rule == "last":
         return states[-1]
-    if rule == "sum_last_4":
+    if rule == "last4":
         return torch.stack(list(states[-4:])).sum(dim=0)
     return states[rule]
 
 
-def hidden_states(output: BaseModelOutput) -> list[Tensor]:
+def hidden_states(output: Any) -> list[Tensor]:
     """A model's hidden states, its output as the last of them.
 
     Whether the last recorded state stands before or after the final layer norm changes between releases of
@@ -100,9 +100,9 @@ def hidden_states(output: BaseModelOutput) -> list[Tensor]:
 
 def check_rule(rule: LayerRule, states: int, encoder: str) -> None:
     """Refuse a layer rule that an encoder with ``states`` hidden states (its layers and one) cannot serve."""
-    known = ("last", "sum_last_4", "all")
-    fits = 0 <= rule < states if isinstance(rule, int) else rule in known
-    if rule == "sum_last_4" and states < 5:
+    known = ("last", "last4", "all")
+    fits = -states <= rule < states if isinstance(rule, int) else rule in known
+    if rule == "last4" and states < 5:
         fits = False
     if not fits:
         raise ValueError(
@@ -115,23 +115,14 @@ def layers_kept(rule: LayerRule, states: int) -> int | None:
     return states if rule == "all" else None
 
 
-def pool_frames(features: Tensor, pool: int) -> Tensor:
-    """Average every ``pool`` consecutive frames; the last group may be shorter, so that no frame is lost.
+def pooled(features: Tensor, pool: int) -> Tensor:
+    """Average every ``pool`` frames of (..., T, D), as members pool them; no frame is lost."""
+    return pool_frames(features.movedim(-2, 0), pool).movedim(0, -2)
 
-    Parameters
-    ----------
-    features : Tensor, shape (..., T, D)
 
-    Returns
-    -------
-    Tensor, shape (..., ceil(T / pool), D)
-    """
-    if pool == 1:
-        return features
-    whole = features.shape[-2] // pool * pool
-    head, tail = features[..., :whole, :], features[..., whole:, :]
-    pooled = head.unflatten(-2, (-1, pool)).mean(dim=-2) if whole else features[..., :0, :]
-    return torch.cat([pooled, tail.mean(dim=-2, keepdim=True)], dim=-2) if tail.shape[-2] else pooled
+def source(reads: Literal["audio", "text"], **open_with: Any) -> dict[str, Any]:
+    """What a feature set keeps, so that prediction can open the same encoder: arguments of ``open_stream``."""
+    return {"reads": reads, "open": open_with}
 
 
 def cut_windows(samples: Samples, longest: int) -> list[Samples]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from torch import Tensor
 from tamis.emotion.audio import AudioError, Samples, read_audio
 from tamis.emotion.corpora.table import Corpus
 from tamis.emotion.features import write_index, write_stream
-from tamis.emotion.streams.augment import augment, parse_variant
 from tamis.emotion.streams.encoder import Stream, TextStream
+from tamis.emotion.streams.variants import make_variant, parse_variant
 
 Progress = Callable[[str, int, int], None]
 """Called with the stream's name, clips done and clips in all."""
@@ -68,7 +68,7 @@ def extract(
         The feature set to make or complete.
     streams : mapping of name to Stream
     variants : sequence of str
-        Augmentations (:mod:`tamis.emotion.streams.augment`) made of every utterance, besides the original.
+        Augmentations (:mod:`tamis.emotion.streams.variants`) made of every utterance, besides the original.
     dtype : "float16" or "float32"
         Of the files.
     progress : callable, optional
@@ -97,14 +97,25 @@ def extract(
         name: encode_stream(corpus, clips, folder, name, stream, dtype, done, progress)
         for name, stream in streams.items()
     }
-    failed = dict.fromkeys(name for name, _ in done.skipped)
     table = index_table(corpus, clips, columns)
-    table = table[~table["utterance"].isin(failed) & ~table["source"].isin(failed)]
+    whole = (table[[f"frames/{name}" for name in streams]] > 0).all(axis=1)
+    note_skipped(done, corpus, [clip for clip, ok in zip(clips, whole, strict=True) if not ok])
+    table = table[whole]
     if table.empty:
         raise ValueError(f"extract: no utterance of {corpus.name!r} could be encoded. {first_reason(done)}")
     infos = {name: stream.encoder.info for name, stream in streams.items()}
     write_index(folder, table.reset_index(drop=True), corpus.categories, infos)
     return done
+
+
+def note_skipped(done: Extraction, corpus: Corpus, clips: Sequence[Clip]) -> None:
+    """Also list those that share the bytes of a damaged recording, which was tried once only."""
+    known = {name for name, _ in done.skipped}
+    for clip in clips:
+        name = corpus.table["utterance"].iloc[clip.row]
+        if name not in known:
+            known.add(name)
+            done.skipped.append((name, "its audio is the same as that of another skipped utterance"))
 
 
 def first_reason(done: Extraction) -> str:
@@ -161,9 +172,7 @@ def encode_stream(
     finished = done.reused[name]
     for batch in batches([clips[i] for i in pending.values()], stream):
         read = [(clip, x) for clip in batch if (x := clip_input(corpus, clip, stream, done)) is not None]
-        for (clip, _), features in zip(
-            read, stream.encoder.encode([x for _, x in read]) if read else [], strict=True
-        ):
+        for (clip, _), features in zip(read, run_encoder(stream, [x for _, x in read]), strict=True):
             clip_key = file_key(clip, stream, dtype)
             write_stream(
                 folder, name, clip_key, storable(features, dtype, corpus.table["utterance"].iloc[clip.row])
@@ -176,6 +185,10 @@ def encode_stream(
     return {
         i: (f"{name}/{key[i]}.safetensors", frames[key[i]]) for i in range(len(clips)) if key[i] in frames
     }
+
+
+def run_encoder(stream: Stream, inputs: list[Any]) -> list[Tensor]:
+    return stream.encoder.encode(inputs) if inputs else []
 
 
 def file_key(clip: Clip, stream: Stream, dtype: str) -> str:
@@ -224,7 +237,7 @@ def clip_input(corpus: Corpus, clip: Clip, stream: Stream, done: Extraction) -> 
         if not any(name == row["utterance"] for name, _ in done.skipped):
             done.skipped.append((row["utterance"], str(error)))
         return None
-    return augment(samples, clip.variant, seed=clip.source)
+    return make_variant(samples, clip.variant, seed=clip.source)
 
 
 def storable(features: Tensor, dtype: Literal["float16", "float32"], utterance: str) -> Tensor:

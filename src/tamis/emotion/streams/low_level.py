@@ -12,7 +12,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -21,9 +21,9 @@ from torch import Tensor
 
 from tamis.emotion.audio import SAMPLE_RATE_HZ, Samples
 from tamis.emotion.features import StreamInfo
-from tamis.emotion.streams.encoder import pool_frames
+from tamis.emotion.streams.encoder import pooled, source
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 HOP, WINDOW, SPECTRUM = 320, 640, 1024
 """Samples between frames (20 ms), under a frame (40 ms), and of its spectrum."""
@@ -66,12 +66,12 @@ class LowLevelStream:
             dim=len(NAMES),
             layers=None,
             frame_rate_hz=50.0 / pool,
-            extra={"encoder": "low-level", "reads": "audio"},
+            extra=source("audio", encoder="low-level", pool=pool),
         )
         self.recipe = f"low-level/1 pool={pool}"
 
     def encode(self, clips: Sequence[Samples]) -> list[Tensor]:
-        return [pool_frames(torch.from_numpy(describe(clip)), self.pool) for clip in clips]
+        return [pooled(torch.from_numpy(describe(clip)), self.pool) for clip in clips]
 
 
 def describe(samples: Samples) -> NDArray[np.float32]:
@@ -104,8 +104,9 @@ def cut_frames(samples: Samples) -> Floats:
     padded = np.zeros((count + 1) * HOP + WINDOW)
     start = (WINDOW - HOP) // 2
     padded[start : start + len(samples)] = samples[: len(padded) - start]
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: count * HOP : HOP]
-    return frames - frames.mean(axis=1, keepdims=True)
+    frames: Floats = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[: count * HOP : HOP]
+    centred: Floats = frames - frames.mean(axis=1, keepdims=True)
+    return centred
 
 
 def decibel(power: Floats) -> Floats:
@@ -159,11 +160,10 @@ def pitch_candidates(frames: Floats) -> tuple[Floats, Floats]:
     peaks = np.where((here > before) & (here >= after), here, -np.inf)
     lower_is_dearer = OCTAVE_COST * np.log2(np.arange(first, last))
     columns = np.argsort(lower_is_dearer - peaks, axis=1)[:, :CANDIDATES]
-    take = lambda values: np.take_along_axis(values, columns, axis=1)
-    left, mid, right = take(before), take(here), take(after)
+    left, mid, right, peak = (np.take_along_axis(v, columns, axis=1) for v in (before, here, after, peaks))
     curve = left - 2 * mid + right
     shift = np.where(curve < 0, 0.5 * (left - right) / np.minimum(curve, -1e-12), 0.0)
-    strength = np.where(np.isfinite(take(peaks)), mid - 0.25 * (left - right) * shift, 0.0)
+    strength = np.where(np.isfinite(peak), mid - 0.25 * (left - right) * shift, 0.0)
     return columns + first + np.clip(shift, -0.5, 0.5), np.clip(strength, 0.0, 1.0)
 
 
@@ -221,21 +221,24 @@ def spectral_slope(p: Floats, khz: Floats, low: float, high: float) -> Floats:
     """Regression slope of the spectrum in dB per 100 Hz between two frequencies in kHz."""
     inside = (khz >= low) & (khz < high)
     x = khz[inside] - khz[inside].mean()
-    return decibel(p[:, inside]) @ x / (x @ x) / 10.0
+    fitted: Floats = decibel(p[:, inside]) @ x / (x @ x) / 10.0
+    return fitted
 
 
 def cepstra(power: Floats) -> Floats:
     """Mel-frequency cepstral coefficients 1 to 12, (T, 12)."""
     energies = decibel(power @ mel_filters().T) / 10.0
     angles = np.pi * np.outer(np.arange(1, CEPSTRA), np.arange(MELS) + 0.5) / MELS
-    return energies @ (np.cos(angles) * np.sqrt(2.0 / MELS)).T
+    transformed: Floats = energies @ (np.cos(angles) * np.sqrt(2.0 / MELS)).T
+    return transformed
 
 
 def mel_filters() -> Floats:
     """Triangular filters (26, 513), equally spaced in mel from 20 Hz to 8 kHz."""
     top = 2595.0 * np.log10(1.0 + np.array([20.0, 8000.0]) / 700.0)
-    edges = 700.0 * (10.0 ** (np.linspace(*top, MELS + 2) / 2595.0) - 1.0)
+    edges = 700.0 * (10.0 ** (np.linspace(top[0], top[1], MELS + 2) / 2595.0) - 1.0)
     hz = np.fft.rfftfreq(SPECTRUM, 1.0 / SAMPLE_RATE_HZ)
     rising = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
-    return np.maximum(0.0, np.minimum(rising, falling))
+    triangles: Floats = np.maximum(0.0, np.minimum(rising, falling))
+    return triangles

@@ -16,7 +16,8 @@ from tamis.emotion.streams.encoder import (
     fingerprint,
     hidden_states,
     layers_kept,
-    pool_frames,
+    pooled,
+    source,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class TokenStream:
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        layers: LayerRule = "sum_last_4",
+        layers: LayerRule = "last4",
         pool: int = 1,
         name: str = "text",
     ) -> None:
@@ -56,7 +57,7 @@ class TokenStream:
             dim=model.config.hidden_size,
             layers=layers_kept(layers, states),
             frame_rate_hz=None,
-            extra={"encoder": name, "rule": layers, "reads": "text"},
+            extra=source("text", encoder=name, layers=layers, pool=pool),
         )
         words = tokenizer("The quick brown fox, and 1 more!")["input_ids"]
         self.recipe = f"text/1 {fingerprint(model)} {words} layers={layers} pool={pool}"
@@ -83,7 +84,7 @@ class TokenStream:
         if not keep.any():
             shape = (1, self.info.dim) if self.info.layers is None else (self.states, 1, self.info.dim)
             return torch.zeros(shape)
-        return pool_frames(choose_layers([state[i][keep] for state in states], self.layers), self.pool)
+        return pooled(choose_layers([state[i][keep] for state in states], self.layers), self.pool)
 
 
 def most_tokens(model: PreTrainedModel) -> int:

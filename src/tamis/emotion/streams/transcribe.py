@@ -79,11 +79,11 @@ def open_transcriber(name: str = "whisper-tiny.en") -> Transcriber:
     """A transcriber by name: the offline one, or a Whisper hub model or folder (in English)."""
     if name == "whisper-tiny.en":
         return tiny_en_transcriber()
-    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizerFast
+    from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     from tamis.emotion.streams.named import pretrained
 
     model = pretrained(WhisperForConditionalGeneration, name)
-    tokenizer = pretrained(WhisperTokenizerFast, name)
+    tokenizer = pretrained(AutoTokenizer, name)
     mel = pretrained(WhisperFeatureExtractor, name)
     return Transcriber(model, mel, lambda ids: decode_words(tokenizer.decode, ids))

@@ -19,7 +19,8 @@ from tamis.emotion.streams.encoder import (
     fingerprint,
     hidden_states,
     layers_kept,
-    pool_frames,
+    pooled,
+    source,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class WaveformStream:
         self,
         model: PreTrainedModel,
         normalise: bool,
-        layers: LayerRule = "sum_last_4",
+        layers: LayerRule = "last4",
         pool: int = 1,
         window_s: float = 30.0,
         name: str = "waveform",
@@ -67,7 +68,7 @@ class WaveformStream:
             dim=model.config.hidden_size,
             layers=layers_kept(layers, states),
             frame_rate_hz=SAMPLE_RATE_HZ / float(np.prod(model.config.conv_stride)) / pool,
-            extra={"encoder": name, "rule": layers, "reads": "audio"},
+            extra=source("audio", encoder=name, layers=layers, pool=pool, window_s=window_s),
         )
         self.recipe = f"waveform/1 {fingerprint(model)} normalise={normalise} layers={layers} pool={pool} window_s={window_s}"
 
@@ -77,7 +78,7 @@ class WaveformStream:
         flat = [self.prepare(window) for parts in windows for window in parts]
         encoded = iter(self.encode_windows(flat))
         joined = (torch.cat([next(encoded) for _ in parts], dim=-2) for parts in windows)
-        return [pool_frames(features, self.pool) for features in joined]
+        return [pooled(features, self.pool) for features in joined]
 
     def prepare(self, window: Samples) -> Tensor:
         if self.normalise:

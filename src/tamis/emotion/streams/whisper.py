@@ -21,7 +21,8 @@ from tamis.emotion.streams.encoder import (
     cut_windows,
     fingerprint,
     layers_kept,
-    pool_frames,
+    pooled,
+    source,
 )
 from tamis.models.whisper import encode_trimmed
 
@@ -65,7 +66,7 @@ class WhisperStream:
             dim=model.config.d_model,
             layers=layers_kept(layers, states),
             frame_rate_hz=50.0 / pool,
-            extra={"encoder": name, "rule": layers, "reads": "audio"},
+            extra=source("audio", encoder=name, layers=layers, pool=pool),
         )
         self.recipe = f"whisper/1 {fingerprint(model)} layers={layers} pool={pool}"
 
@@ -75,7 +76,7 @@ class WhisperStream:
         windows = [cut_windows(clip, longest) for clip in clips]
         encoded = iter(self.encode_windows([window for parts in windows for window in parts]))
         joined = (torch.cat([next(encoded) for _ in parts], dim=-2) for parts in windows)
-        return [pool_frames(features, self.pool) for features in joined]
+        return [pooled(features, self.pool) for features in joined]
 
     def encode_windows(self, windows: Sequence[Samples]) -> list[Tensor]:
         mels = [log_mel(self.mel, window) for window in windows]
