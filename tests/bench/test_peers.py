@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from tamis.bench import gate, mkl, peers
-from tamis.bench.contestants import ALL, DENSE, PEERS, ROLES
+from tamis.bench.contestants import ALL, DENSE, PACKED_DENSE, PEERS, ROLES
 from tamis.bench.gate import Operands
 from tamis.bench.prepared import Unavailable
 from tamis.workloads.dlmc import Spec, generate
 
 CASES = [
     pytest.param(contestant, pattern, id=f"{contestant.name}-{pattern}")
-    for contestant in DENSE + PEERS
+    for contestant in DENSE + PACKED_DENSE + PEERS
     for pattern in ("unstructured", "4x1", "16x16")
     if contestant.name != "numba_csr" and (contestant.name != "torch_bsr" or pattern == "16x16")
 ]
@@ -110,4 +110,4 @@ print(prepared.detail)
 
 def test_names_are_unique():
     assert len(ROLES) == len(ALL)
-    assert set(ROLES.values()) == {"dense", "ours", "peer"}
+    assert set(ROLES.values()) == {"dense", "packed dense", "ours", "peer"}

@@ -9,6 +9,7 @@ from tamis.bench.summary import Crossover, Spread, cell_results, crossover
 
 ROLES = {
     "dense_mm": "dense",
+    "dense_onednn": "packed dense",
     "tamis_spmm": "ours",
     "tamis_linear": "ours",
     "mkl_csr": "peer",
@@ -33,6 +34,7 @@ def test_the_best_peer_counts_against_its_own_dense(row):
     """numba ran in a block where dense was slower: its speed is taken relative to that."""
     cell = [
         row("dense_mm", median_us=1500.0, speedup=1.0),
+        row("dense_onednn", median_us=750.0, speedup=2.0),
         row("tamis_spmm", median_us=500.0, speedup=3.0),
         row("tamis_linear", median_us=550.0, speedup=2.7),
         row("mkl_csr", median_us=2000.0, speedup=0.75),
@@ -42,12 +44,18 @@ def test_the_best_peer_counts_against_its_own_dense(row):
     assert (result.vs_dense, result.best_peer) == (3.0, "numba_csr")
     assert result.vs_peer == pytest.approx(3.0 / 1.25)
     assert result.linear_vs_spmm == pytest.approx(1.1)
+    assert result.vs_packed == pytest.approx(1.5)
 
 
 def test_refused_rows_do_not_count(row):
     refused = row("mkl_csr", status="refused", median_us=None, speedup=None)
     (result,) = cell_results([row(), refused], ROLES)
-    assert (result.vs_peer, result.best_peer, result.linear_vs_spmm) == (None, "", None)
+    assert (result.vs_peer, result.best_peer, result.vs_packed, result.linear_vs_spmm) == (
+        None,
+        "",
+        None,
+        None,
+    )
     assert cell_results([row(status="refused", speedup=None, median_us=None)], ROLES) == []
 
 
@@ -74,6 +82,12 @@ def test_keys_sort_as_numbers(row):
         ("unstructured", 128),
         ("unstructured", 512),
     ]
+
+
+def test_patterns_sort_in_the_houses_order(row):
+    found = results(row, *[2.0] * 5, pattern=("zigzag", "16x16", "4x1", "unstructured", "8x1"))
+    table = summary.grouped(found, lambda r: r.pattern, lambda result: result.vs_dense)
+    assert list(table) == ["unstructured", "4x1", "8x1", "16x16", "zigzag"]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class _Entrant:
     """A contestant that passed the gate."""
 
     name: str
-    is_dense: bool
+    role: str
     prepared: Prepared
     call: Callable[[], Any]
     row: Row
@@ -171,7 +171,7 @@ def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> 
         return replace(row, status="unavailable", note=str(reason))
     except _ENGINE_ERRORS as reason:
         return replace(row, status="failed", note=f"{type(reason).__name__}: {str(reason)[:200]}")
-    return _Entrant(contestant.name, contestant.role == "dense", prepared, call, row)
+    return _Entrant(contestant.name, contestant.role, prepared, call, row)
 
 
 def _cycling(contestant: Contestant, cell: Cell, operands: Operands, first: Prepared) -> Callable[[], Any]:
@@ -187,7 +187,7 @@ def _cycling(contestant: Contestant, cell: Cell, operands: Operands, first: Prep
 
 def _blocks(entrants: Sequence[_Entrant]) -> Iterator[tuple[str, list[list[_Entrant]]]]:
     """Yield (name, groups): a group is interleaved, the groups of a block run one after the other."""
-    dense = [entrant for entrant in entrants if entrant.is_dense]
+    dense = [entrant for entrant in entrants if entrant.role == "dense"]
     shared = [entrant for entrant in entrants if entrant.prepared.pool == "torch"]
     if shared:
         yield "torch", [shared]
@@ -202,14 +202,16 @@ def _time_block(block: str, groups: list[list[_Entrant]], share_s: float) -> Ite
         calls = {entrant.name: entrant.call for entrant in group}
         timings |= time_interleaved(calls, budget_s=share_s * len(group))
     members = [entrant for group in groups for entrant in group]
-    dense_us = min((timings[entrant.name].median_us for entrant in members if entrant.is_dense), default=None)
+    dense_us = min(
+        (timings[entrant.name].median_us for entrant in members if entrant.role == "dense"), default=None
+    )
     for entrant in members:
         yield _timed_row(entrant, timings[entrant.name], block, dense_us)
 
 
 def _timed_row(entrant: _Entrant, timing: Timing, block: str, dense_us: float | None) -> Row:
     row = entrant.row
-    useful = 2 * row.n * (row.m * row.k if entrant.is_dense else row.nnz)
+    useful = 2 * row.n * (row.nnz if entrant.role in ("ours", "peer") else row.m * row.k)
     return replace(
         row,
         block=block,

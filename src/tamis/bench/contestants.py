@@ -21,18 +21,22 @@ class Contestant:
         As in the rows.
     prepare : callable (Operands, planned_n) -> Prepared
         Does what depends on A alone; raises :class:`~tamis.bench.prepared.Unavailable` with the reason.
-    role : {"dense", "ours", "peer"}
+    role : {"dense", "packed dense", "ours", "peer"}
+        "dense" are the baselines, as PyTorch runs a model that nobody has compiled; "packed dense" has its weights laid out
+        ahead, as ours have.
     """
 
     name: str
     prepare: Callable[[Operands, int], Prepared]
-    role: Literal["dense", "ours", "peer"]
+    role: Literal["dense", "packed dense", "ours", "peer"]
 
 
 DENSE = (
     Contestant("dense_mm", peers.dense_mm, "dense"),
     Contestant("dense_linear", peers.dense_linear, "dense"),
 )
+
+PACKED_DENSE = (Contestant("dense_onednn", peers.dense_onednn, "packed dense"),)
 
 OURS = (
     Contestant("tamis_spmm", ours.tamis_spmm, "ours"),
@@ -47,5 +51,5 @@ PEERS = (
     Contestant("numba_csr", peers.numba_csr, "peer"),
 )
 
-ALL = DENSE + OURS + PEERS
+ALL = DENSE + PACKED_DENSE + OURS + PEERS
 ROLES = {contestant.name: contestant.role for contestant in ALL}

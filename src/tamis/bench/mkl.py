@@ -107,14 +107,24 @@ def shares_torchs_pool() -> bool:
 
     Asked once, after MKL's first product: an engine that brings another runtime later changes nothing for MKL.
     """
+    _multiply_once()
     return len(_openmp_runtimes()) == 1
 
 
 @cache
 def describe() -> str:
     """Name MKL's version, the kernels that it chose for this CPU, and its OpenMP runtime."""
+    _multiply_once()
     isa = sorted(name for name in _loaded_libraries() if name.startswith("libmkl_") and _is_isa_library(name))
     return f"mkl {importlib.metadata.version('mkl')}, {', '.join(isa)}, {' + '.join(_openmp_runtimes())}"
+
+
+def _multiply_once() -> None:
+    """Make MKL load its kernels and its OpenMP runtime."""
+    index = torch.zeros(1, dtype=torch.int32)
+    Handle(torch.tensor([0, 1], dtype=torch.int32), index, torch.ones(1), (1, 1), 2).multiply(
+        torch.ones(1, 2)
+    )
 
 
 def _openmp_runtimes() -> list[str]:

@@ -36,6 +36,22 @@ def dense_linear(operands: Operands, planned_n: int) -> Prepared:
     return Prepared(lambda: linear(x, a), transposed, a.numel(), a.nbytes, a.nbytes)
 
 
+def dense_onednn(operands: Operands, planned_n: int) -> Prepared:
+    """Dense with weights packed ahead for oneDNN: what ``torch.compile`` makes of a linear layer whose weights are frozen.
+
+    The operators are the ones inductor emits; they have no public name.
+    """
+    if not torch.backends.mkldnn.is_available():
+        raise Unavailable("this torch has no oneDNN")
+    a, x = operands.weight, operands.x
+    packed = torch.ops.mkldnn._reorder_linear_weight(a, planned_n)
+    product = torch.ops.mkldnn._linear_pointwise
+    detail = "torch.ops.mkldnn._linear_pointwise"
+    return Prepared(
+        lambda: product(x, packed, None, "none", [], ""), transposed, a.numel(), a.nbytes, a.nbytes, detail
+    )
+
+
 def torch_csr(operands: Operands, planned_n: int) -> Prepared:
     """``torch.sparse_csr`` with int32 indices: MKL's sparse product inside torch."""
     a, b = _torch_csr_tensor(operands.weight), operands.b
@@ -115,8 +131,9 @@ def mkl_csr(operands: Operands, planned_n: int) -> Prepared:
     if operands.weight.dtype != torch.float32:
         raise Unavailable(f"written for float32; the values are {operands.weight.dtype}")
     a = _torch_csr_tensor(operands.weight)
-    start = perf_counter()
     try:
+        detail = mkl.describe()
+        start = perf_counter()
         handle = mkl.Handle(
             a.crow_indices(), a.col_indices(), a.values(), (a.shape[0], a.shape[1]), planned_n
         )
@@ -124,13 +141,12 @@ def mkl_csr(operands: Operands, planned_n: int) -> Prepared:
         raise Unavailable(f"not installed: {error}") from error
     pack_us = (perf_counter() - start) * 1e6
     b = operands.b
-    handle.multiply(b)  # loads the kernels and the runtime that are described below
     return Prepared(
         lambda: handle.multiply(b),
         as_is,
         a.values().numel(),
         *_bytes(a),
-        mkl.describe(),
+        detail,
         "torch" if mkl.shares_torchs_pool() else "own",
         pack_us,
     )

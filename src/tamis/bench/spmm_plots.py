@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tamis.bench.rows import Row
-from tamis.bench.summary import CellResult, Spread, grouped
+from tamis.bench.summary import CellResult, Spread, grouped, pattern_rank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 OURS, DENSE = "#0b6e4f", "#444444"
-PEERS = {
-    "mkl_csr": "#2f6fb7",
-    "torch_csr": "#8fb7dd",
-    "torch_bsr": "#b8860b",
-    "scipy_csr": "#b9b9b9",
-    "numba_csr": "#c8553d",
+_PEER_LINE: dict[str, Any] = {"lw": 1.3, "marker": "o", "ms": 3}
+OTHERS: dict[str, dict[str, Any]] = {
+    "dense_onednn": {"color": DENSE, "lw": 1.6, "ls": (0, (1, 1))},
+    "mkl_csr": {"color": "#2f6fb7", **_PEER_LINE},
+    "torch_csr": {"color": "#8fb7dd", **_PEER_LINE},
+    "torch_bsr": {"color": "#b8860b", **_PEER_LINE},
+    "scipy_csr": {"color": "#b9b9b9", **_PEER_LINE},
+    "numba_csr": {"color": "#c8553d", **_PEER_LINE},
 }
 LENGTHS = ("#a7d3c0", "#5aae8c", "#0b6e4f", "#063d2c", "#000000")
 
@@ -55,15 +57,15 @@ def speed_figure(results: Sequence[CellResult], rows: Iterable[Row]) -> Figure:
         p for p in _patterns(results) if len({_target(r.row) for r in results if r.row.pattern == p}) > 1
     ]
     patterns = patterns or _patterns(results)[:1]
-    peers = [row for row in rows if row.contestant in PEERS and row.speedup and row.status == "ok"]
+    others = [row for row in rows if row.contestant in OTHERS and row.speedup and row.status == "ok"]
     figure, panels = _panels(len(patterns))
     for axes, pattern in zip(panels, patterns, strict=False):
-        for name, colour in PEERS.items():
-            of_peer = _peer_speeds(peers, name, pattern)
-            if of_peer:
-                sparsities = list(of_peer)
-                speeds = [spread.geomean for spread in of_peer.values()]
-                axes.plot(sparsities, speeds, color=colour, lw=1.4, marker="o", ms=3, label=name)
+        for name, look in OTHERS.items():
+            of_other = _speeds(others, name, pattern)
+            if of_other:
+                axes.plot(
+                    list(of_other), [spread.geomean for spread in of_other.values()], label=name, **look
+                )
         ours = grouped(
             [r for r in results if r.row.pattern == pattern], _target, lambda result: result.vs_dense
         )
@@ -146,18 +148,16 @@ def _sparsity_axis(axes: Axes) -> None:
     axes.set_xlabel("sparsity")
 
 
-def _peer_speeds(peers: Iterable[Row], name: str, pattern: str) -> dict[float, Spread]:
+def _speeds(rows: Iterable[Row], name: str, pattern: str) -> dict[float, Spread]:
     speeds: dict[float, list[float]] = {}
-    for row in peers:
+    for row in rows:
         if row.contestant == name and row.pattern == pattern and row.speedup:
             speeds.setdefault(_target(row), []).append(row.speedup)
     return {target: Spread.of(values) for target, values in sorted(speeds.items())}
 
 
 def _patterns(results: Iterable[CellResult]) -> list[str]:
-    order = ("unstructured", "4x1", "8x1", "16x1", "16x16", "2:4")
-    found = {result.row.pattern for result in results}
-    return [pattern for pattern in order if pattern in found] + sorted(found - set(order))
+    return sorted({result.row.pattern for result in results}, key=pattern_rank)
 
 
 def _target(row: Row) -> float:

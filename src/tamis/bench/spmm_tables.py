@@ -22,6 +22,7 @@ def by_sparsity(results: Sequence[CellResult]) -> str:
     """Geometric mean, minimum and quartiles per (pattern, sparsity), against dense and against the best peer."""
     dense = grouped(results, _pattern_and_target, lambda result: result.vs_dense)
     peer = grouped(results, _pattern_and_target, lambda result: result.vs_peer)
+    packed = grouped(results, _pattern_and_target, lambda result: result.vs_packed)
     winners = _peers_that_were_best(results)
     lines: list[Line] = []
     for key, spread in dense.items():
@@ -32,6 +33,7 @@ def by_sparsity(results: Sequence[CellResult]) -> str:
                 _percent(key[1]),
                 str(spread.count),
                 *(ratio(value) for value in (spread.geomean, spread.min, spread.q1, spread.q3)),
+                ratio(packed[key].geomean) if key in packed else "–",
                 *([times(against.geomean), times(against.min)] if against else ["–", "–"]),
                 winners.get(key, "–"),
             ]
@@ -44,6 +46,7 @@ def by_sparsity(results: Sequence[CellResult]) -> str:
         "min",
         "q1",
         "q3",
+        "vs packed dense",
         "vs best peer",
         "min",
         "best peer most often",
@@ -52,7 +55,7 @@ def by_sparsity(results: Sequence[CellResult]) -> str:
         header,
         lines,
         text_columns=2,
-        caption="Speed of tamis relative to dense PyTorch, and to the best peer of each cell.",
+        caption="Speed of tamis relative to dense PyTorch, to dense with packed weights (oneDNN), and to each cell's best peer.",
     )
 
 
@@ -114,7 +117,8 @@ def linear_table(results: Sequence[CellResult]) -> str:
 
 def decode_table(rows: Sequence[Row]) -> str:
     """A line per cell, a column per contestant: time, and speed relative to dense."""
-    names = ["dense", "tamis_spmm", "tamis_linear", "mkl_csr", "numba_csr", "torch_csr", "scipy_csr"]
+    others = ["dense_onednn", "mkl_csr", "numba_csr", "torch_csr", "scipy_csr"]
+    names = ["dense", "tamis_spmm", "tamis_linear", *others]
     cells: dict[tuple[str, int, str], dict[str, Row]] = {}
     for row in rows:
         if row.status == "ok":

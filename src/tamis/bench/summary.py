@@ -48,6 +48,8 @@ class CellResult:
     vs_peer : float or None
         Speed relative to the best peer, each relative to the dense time of its own block; None without a peer.
     best_peer : str
+    vs_packed : float or None
+        Speed relative to dense with packed weights; None where it was not timed.
     linear_vs_spmm : float or None
         Time of ``tamis.linear`` over time of ``tamis.spmm``.
     """
@@ -56,6 +58,7 @@ class CellResult:
     vs_dense: float
     vs_peer: float | None
     best_peer: str
+    vs_packed: float | None
     linear_vs_spmm: float | None
 
 
@@ -65,7 +68,7 @@ def cell_results(rows: Iterable[Row], roles: Mapping[str, str]) -> list[CellResu
     Parameters
     ----------
     rows : iterable of Row
-    roles : mapping of contestant name to "dense", "ours" or "peer"
+    roles : mapping of contestant name to "dense", "packed dense", "ours" or "peer"
     """
     cells: dict[Hashable, dict[str, Row]] = {}
     for row in rows:
@@ -79,6 +82,7 @@ def _cell_result(cell: Mapping[str, Row], roles: Mapping[str, str]) -> CellResul
     if ours is None or ours.speedup is None or ours.median_us is None:
         return None
     peers = [row for name, row in cell.items() if roles.get(name) == "peer" and row.speedup]
+    packed = [row for name, row in cell.items() if roles.get(name) == "packed dense" and row.speedup]
     best = max(peers, key=lambda row: row.speedup or 0.0, default=None)
     linear = cell.get("tamis_linear")
     return CellResult(
@@ -86,8 +90,18 @@ def _cell_result(cell: Mapping[str, Row], roles: Mapping[str, str]) -> CellResul
         vs_dense=ours.speedup,
         vs_peer=ours.speedup / best.speedup if best and best.speedup else None,
         best_peer=best.contestant if best else "",
+        vs_packed=ours.speedup / packed[0].speedup if packed and packed[0].speedup else None,
         linear_vs_spmm=linear.median_us / ours.median_us if linear and linear.median_us else None,
     )
+
+
+_PATTERN_ORDER = ("unstructured", "4x1", "8x1", "16x1", "16x16", "2:4")
+
+
+def pattern_rank(pattern: str) -> tuple[int, str]:
+    """Sort key that puts patterns in the house's order, others after them by name."""
+    known = pattern in _PATTERN_ORDER
+    return (_PATTERN_ORDER.index(pattern), "") if known else (len(_PATTERN_ORDER), pattern)
 
 
 def grouped(
@@ -102,9 +116,9 @@ def grouped(
     return {name: Spread.of(groups[name]) for name in sorted(groups, key=_sortable)}
 
 
-def _sortable(key: Hashable) -> tuple[str, ...]:
+def _sortable(key: Hashable) -> tuple[tuple[float, str], ...]:
     parts = key if isinstance(key, tuple) else (key,)
-    return tuple(f"{part:012.6f}" if isinstance(part, int | float) else str(part) for part in parts)
+    return tuple((part, "") if isinstance(part, int | float) else pattern_rank(str(part)) for part in parts)
 
 
 @dataclass(frozen=True)
