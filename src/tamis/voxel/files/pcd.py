@@ -30,7 +30,7 @@ def read_pcd(path: Path, *, invalid: Invalid = "error") -> PointCloud:
     with reading(path, "PCD"):
         table = PcdFile.from_path(path).pc_data
         columns: dict[str, Column] = {
-            name: np.asarray(table[name]) for name in _single_fields(table.dtype.names)
+            name: np.asarray(table[name]) for name in _single_fields(table.dtype.names or ())
         }
     missing = [axis for axis in "xyz" if axis not in columns]
     if missing:

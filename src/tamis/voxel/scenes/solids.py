@@ -129,7 +129,8 @@ def _hostile(name: AdversarialName) -> IntArray:
             return np.stack([steps, steps, steps], axis=1) - 128
         case "checkerboard":
             cells: IntArray = np.indices((32, 32, 32)).reshape(3, -1).T
-            return cells[cells.sum(1) % 2 == 0]
+            even: IntArray = cells[cells.sum(1) % 2 == 0]
+            return even
         case "single":
             return np.array([[-1, 0, 5]])
         case "empty":

@@ -35,11 +35,11 @@ class HeightAndDistance:
 
     def predict(self, points: Tensor) -> Tensor:
         """Labels of points, shape (N,), int64."""
-        labels: Tensor = self.table[_cells(points)]
-        return labels
+        return self.table[_cells(points)]
 
 
 def _cells(points: Tensor) -> Tensor:
     height = ((height_above_ground(points) - _LOWEST_M) / _HEIGHT_STEP_M).long().clamp(0, _HEIGHT_BINS - 1)
     reach = (points[:, :2].norm(dim=1) / _RANGE_STEP_M).long().clamp(0, _RANGE_BINS - 1)
-    return height * _RANGE_BINS + reach
+    cell: Tensor = height * _RANGE_BINS + reach
+    return cell
