@@ -5,10 +5,11 @@
 
 namespace tamis::TAMIS_ISA {
 
-// e^x to about 2 ulp: 2^(x / ln 2), the integer part moved into the exponent and a polynomial for the rest.
+// e^x to about 2 ulp: 2^(x / ln 2), the integer part moved into the exponent and a polynomial for the rest. Infinity from
+// 88.4 on, where 2^128 appears, and 2^-126 from -87.3 down.
 TAMIS_INLINE Vec exp(Vec x) {
   alignas(64) float lanes[Vec::width];
-  const Vec high = Vec::broadcast(88.3762626647949f), low = Vec::broadcast(-87.3365478515625f);
+  const Vec high = Vec::broadcast(89.0f), low = Vec::broadcast(-87.3365478515625f);
   const Vec bounded = min(high, max(low, x));  // max(low, NaN) = NaN, min(high, NaN) = NaN: second operand wins
   const Vec shift = Vec::broadcast(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
   const Vec rounded = fma(bounded, Vec::broadcast(1.44269504088896341f), shift);
