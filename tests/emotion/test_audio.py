@@ -1,7 +1,5 @@
 """Audio in: rates, widths, channels and every kind of broken file."""
 
-# ruff: noqa: E402 (nothing of the room can be imported before its extras are known to be there)
-
 import numpy as np
 import pytest
 

@@ -125,7 +125,7 @@ def test_an_incomplete_model_is_refused(tmp_path):
     (tmp_path / "model.bin").write_bytes(ct2_bytes(tensors))
     read = whisper.read_ctranslate2(tmp_path / "model.bin")
     assert np.array_equal(read["encoder/conv1/bias"], tensors["encoder/conv1/bias"])
-    with pytest.raises(ValueError, match="not Whisper tiny.en"):
+    with pytest.raises(ValueError, match="is not Whisper tiny"):
         whisper.load_tiny_en(tmp_path)
 
 

@@ -1,7 +1,5 @@
 """Extraction: every clip once, resumable, damaged audio listed and never raised."""
 
-# ruff: noqa: E402 (nothing of the room can be imported before its extras are known to be there)
-
 import numpy as np
 import pytest
 import torch

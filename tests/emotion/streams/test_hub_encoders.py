@@ -1,7 +1,5 @@
 """Every kind of hub encoder, from a tiny random model saved to a folder: the paper's own path, without a hub."""
 
-# ruff: noqa: E402 (nothing of the room can be imported before its extras are known to be there)
-
 import json
 
 import numpy as np

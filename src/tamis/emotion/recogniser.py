@@ -1,0 +1,255 @@
+"""From a recording to a prediction: voice activity, windows, streams, ensemble, prior, timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tamis.emotion.audio import SAMPLE_RATE_HZ, Samples, as_mono_16k, clipped_share, read_audio
+from tamis.emotion.contribution import shapley
+from tamis.emotion.ensemble import Ensemble
+from tamis.emotion.prior import Prior, adjust, target_shares
+from tamis.emotion.result import EmotionResult, Moment, entropy, p_disagree
+from tamis.emotion.streams.encoder import Stream, TextStream
+from tamis.emotion.streams.named import open_stream
+from tamis.emotion.streams.transcribe import Transcriber, open_transcriber
+from tamis.emotion.vad import Segment, holds_speech, speech_segments
+from tamis.emotion.windows import joined, plan_windows
+
+WHOLE_S = 15.0
+"""Recordings up to this length are heard as they are, like the utterances of a corpus."""
+TRANSCRIBED_S = 28.0
+BATCH = 8
+SHORT_S, CLIPPED = 0.5, 0.01
+MOST_STREAMS = 5
+
+Floats = NDArray[np.float64]
+
+
+class Recogniser:
+    """A trained ensemble with its encoders, ready for recordings.
+
+    Parameters
+    ----------
+    folder : path
+        What training wrote, or ``tamis emotion export`` made of it.
+    transcriber : str or None
+        ``"whisper-tiny.en"``, a Whisper folder or hub model, or None: no transcripts; streams that read text are then
+        missing, which the ensemble was trained to bear.
+    """
+
+    def __init__(self, folder: str | Path, transcriber: str | None = "whisper-tiny.en") -> None:
+        self.ensemble = Ensemble(folder)
+        self.encoders = open_encoders(self.ensemble)
+        self.transcriber: Transcriber | None = open_transcriber(transcriber) if transcriber else None
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return self.ensemble.categories
+
+    def predict(
+        self,
+        audio: str | Path | NDArray[np.generic],
+        sample_rate_hz: int | None = None,
+        *,
+        prior: Prior = "trained",
+        window_s: float = 10.0,
+        hop_s: float = 5.0,
+        voice_activity: bool = True,
+        contributions: bool = True,
+    ) -> EmotionResult:
+        """Predict one recording of any length and sample rate.
+
+        Parameters
+        ----------
+        audio : path or ndarray, shape (samples,) or (samples, channels)
+        sample_rate_hz : int, optional
+            Needed with an array.
+        prior : "trained", "natural", "balanced" or mapping of category to share
+            How common the categories are where this is used.
+        window_s, hop_s : float
+            Windows of recordings longer than 15 s.
+        voice_activity : bool
+            Hear speech only; otherwise all of the recording is taken for speech.
+        contributions : bool
+            Also tell what each stream adds; costs a run of the heads per subset of streams.
+
+        Returns
+        -------
+        EmotionResult
+            Without speech, ``speech`` is False and nothing is claimed.
+
+        Raises
+        ------
+        AudioError, FileNotFoundError   for what is no audio.
+        ValueError                      for an array without its rate, or a prior that does not fit the model.
+        """
+        wanted = target_shares(prior, self.categories, self.ensemble.natural, self.ensemble.trained)
+        source, samples = opened(audio, sample_rate_hz)
+        duration_s = len(samples) / SAMPLE_RATE_HZ
+        speech = find_speech(samples, duration_s, voice_activity)
+        notes = recording_notes(samples, duration_s)
+        if not speech:
+            return EmotionResult(source, duration_s, speech=False, notes=(*notes, "no speech was found"))
+        windows = speech if duration_s <= WHOLE_S else plan_windows(speech, duration_s, window_s, hop_s)
+        heard = [self.hear(samples, batch, wanted, contributions) for batch in batches(windows)]
+        p, attributes = (np.concatenate([part[i] for part in heard]) for i in (0, 1))
+        weights = np.array([end_s - start_s for start_s, end_s in windows])
+        weights /= weights.sum()
+        votes = dict(zip(self.categories, (weights @ p).tolist(), strict=True))
+        subsets = {s: np.concatenate([part[2][s] for part in heard]) for s in heard[0][2]}
+        return EmotionResult(
+            source,
+            duration_s,
+            speech=True,
+            votes=votes,
+            entropy=entropy(votes),
+            p_disagree=p_disagree(votes),
+            attributes=self.named_attributes(weights @ attributes),
+            transcript=self.transcript(samples, speech),
+            contributions=self.contributions(subsets, weights, votes),
+            timeline=tuple(self.moments(windows, p, attributes)),
+            notes=notes,
+        )
+
+    def hear(
+        self, samples: Samples, windows: Sequence[Segment], wanted: Floats, contributions: bool
+    ) -> tuple[Floats, Floats, dict[frozenset[str], Floats]]:
+        """Probabilities (B, C) and attributes (B, 3) of some windows; and probabilities by what was heard."""
+        clips = [part(samples, window) for window in windows]
+        features = self.encode(clips)
+        everything = frozenset(name for name, found in features.items() if found is not None)
+        subsets = subsets_of(everything) if contributions and len(everything) <= MOST_STREAMS else []
+        p, attributes = self.ensemble.predict(features)
+        trained = self.ensemble.trained
+        by_subset = {
+            subset: adjust(self.ensemble.predict(features, hear=subset)[0], trained, wanted)
+            for subset in subsets
+            if subset != everything
+        }
+        p = adjust(p, trained, wanted)
+        return p, attributes, {**by_subset, everything: p}
+
+    def encode(self, clips: Sequence[Samples]) -> dict[str, Sequence[Tensor] | None]:
+        """Features by stream; each distinct encoder runs once, text is None where there is no transcriber."""
+        features: dict[str, Sequence[Tensor] | None] = {}
+        by_recipe: dict[str, Sequence[Tensor] | None] = {}
+        texts: list[str] | None = None
+        for name, stream in self.encoders.items():
+            recipe = stream.encoder.recipe
+            if recipe not in by_recipe:
+                if isinstance(stream, TextStream):
+                    if texts is None and self.transcriber is not None:
+                        texts = [self.transcriber.transcribe(clip) for clip in clips]
+                    by_recipe[recipe] = None if texts is None else stream.encoder.encode(texts)
+                else:
+                    by_recipe[recipe] = stream.encoder.encode(clips)
+            features[name] = by_recipe[recipe]
+        return features
+
+    def transcript(self, samples: Samples, speech: Sequence[Segment]) -> str | None:
+        if self.transcriber is None:
+            return None
+        groups = joined(speech, TRANSCRIBED_S)
+        return " ".join(filter(None, (self.transcriber.transcribe(part(samples, group)) for group in groups)))
+
+    def contributions(
+        self, subsets: Mapping[frozenset[str], Floats], weights: Floats, votes: Mapping[str, float]
+    ) -> dict[str, float]:
+        if len(subsets) == 1:
+            return {}
+        top = self.categories.index(max(votes, key=votes.__getitem__))
+        everything = max(subsets, key=len)
+        return shapley(sorted(everything), lambda subset: float(weights @ subsets[subset][:, top]))
+
+    def named_attributes(self, values: Floats) -> dict[str, float] | None:
+        named = dict(zip(("valence", "arousal", "dominance"), values.tolist(), strict=True))
+        return {name: named[name] for name in self.ensemble.attributes} or None
+
+    def moments(self, windows: Sequence[Segment], p: Floats, attributes: Floats) -> Iterator[Moment]:
+        for (start_s, end_s), votes, values in zip(windows, p.tolist(), attributes, strict=True):
+            named = dict(zip(self.categories, votes, strict=True))
+            yield Moment(start_s, end_s, named, self.named_attributes(values))
+
+
+def open_encoders(ensemble: Ensemble) -> dict[str, Stream]:
+    """One encoder per stream; streams that are views of the same encoder share it."""
+    shared: dict[str, Stream] = {}
+    encoders = {}
+    for name, stream in ensemble.streams.items():
+        key = repr(sorted(stream.open_with.items()))
+        if key not in shared:
+            shared[key] = open_stream(**stream.open_with)
+        encoders[name] = shared[key]
+    return encoders
+
+
+def batches(windows: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
+    return (windows[i : i + BATCH] for i in range(0, len(windows), BATCH))
+
+
+def opened(audio: str | Path | NDArray[np.generic], sample_rate_hz: int | None) -> tuple[str, Samples]:
+    if isinstance(audio, (str, Path)):
+        return Path(audio).name, read_audio(audio)
+    if sample_rate_hz is None:
+        raise ValueError(
+            "predict(array): an array needs its rate, as in predict(array, sample_rate_hz=16000)."
+        )
+    return "array", as_mono_16k(audio, sample_rate_hz)
+
+
+def find_speech(samples: Samples, duration_s: float, voice_activity: bool) -> list[Segment]:
+    """All of a short recording if anybody speaks in it; of a long one, the stretches of speech."""
+    whole = [(0.0, duration_s)]
+    if not voice_activity:
+        return whole
+    if duration_s <= WHOLE_S:
+        return whole if holds_speech(samples) else []
+    return speech_segments(samples)
+
+
+def recording_notes(samples: Samples, duration_s: float) -> tuple[str, ...]:
+    notes = []
+    if duration_s < SHORT_S:
+        notes.append(f"only {duration_s:.2f} s long: too short to be told with confidence")
+    if (share := clipped_share(samples)) > CLIPPED:
+        notes.append(f"{share:.0%} of the samples are clipped")
+    return tuple(notes)
+
+
+def part(samples: Samples, window: Segment) -> Samples:
+    start, end = (round(second * SAMPLE_RATE_HZ) for second in window)
+    return samples[start : max(end, start + 1)]
+
+
+def subsets_of(streams: frozenset[str]) -> list[frozenset[str]]:
+    return [frozenset(g) for size in range(len(streams) + 1) for g in combinations(sorted(streams), size)]
+
+
+def load(where: str | Path, transcriber: str | None = "whisper-tiny.en") -> Recogniser:
+    """Load a recogniser.
+
+    Parameters
+    ----------
+    where : path
+        The folder that ``tamis emotion train`` wrote, or ``tamis emotion export`` made of it.
+    transcriber : str or None
+        Who writes the transcript, see :class:`Recogniser`.
+
+    Raises
+    ------
+    FileNotFoundError   if there is no finished training; for ``"demo"``, with the way to train one.
+    ValueError          if weights and description do not belong together.
+    """
+    if where == "demo" and not Path("demo").is_dir():
+        raise FileNotFoundError(
+            "emotion.load('demo'): no trained weights are shipped, because no corpus that may be trained on freely was at "
+            "hand. Train your own in a few minutes: `tamis emotion features ravdess FOLDER -o features`, "
+            "`tamis emotion train CONFIG.toml`, then emotion.load(OUTPUT). docs/emotion.md shows it step by step."
+        )
+    return Recogniser(where, transcriber)
