@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-sf = pytest.importorskip("soundfile")
+pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
+
+import soundfile as sf
 
 from tamis.emotion.audio import AudioError, as_mono_16k, clipped_share, read_audio
 

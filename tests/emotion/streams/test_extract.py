@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-sf = pytest.importorskip("soundfile")
+pytest.importorskip("soundfile")
 pytest.importorskip("pyarrow")
+
+import soundfile as sf
 
 from tamis.emotion.corpora.table import Utterance, build_corpus
 from tamis.emotion.features import FeatureSet, StreamInfo

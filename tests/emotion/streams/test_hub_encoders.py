@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
+
+import transformers
 
 from tamis.emotion.streams.encoder import AudioStream, TextStream
 from tamis.emotion.streams.named import open_stream
