@@ -1,6 +1,7 @@
-"""From dense models to sparse ones and back from disk."""
+"""From dense models to sparse ones, and to disk and back."""
 
 from tamis.models.report import SparsifiedLayer, SparsifyReport
+from tamis.models.saving import load_sparse, save_sparse
 from tamis.models.sparsify import sparsify
 
-__all__ = ["SparsifiedLayer", "SparsifyReport", "sparsify"]
+__all__ = ["SparsifiedLayer", "SparsifyReport", "load_sparse", "save_sparse", "sparsify"]

@@ -66,8 +66,8 @@ class SparseLinear(nn.Module):
             else:
                 self.register_buffer(name, tensor)
         self.bias = None if bias is None else _parameter(bias)
-        self._renew()
-        self.plan_for(1)
+        self._matrix = matrix.with_values(self.values) if self.values.is_floating_point() else matrix
+        self.plans = self._make_plans()
 
     @classmethod
     def from_dense(
@@ -107,10 +107,14 @@ class SparseLinear(nn.Module):
         return sum({tensor.data_ptr(): tensor.nbytes for tensor in own + packed}.values())
 
     def plan_for(self, n: int) -> SpmmPlan:
-        """Return the plan that serves inputs of n rows."""
-        if self.plans is None:
-            self.plans = self._make_plans()
-        return next(plan for plan, (bound, _) in zip(self.plans, BUCKETS, strict=True) if n <= bound)
+        """Return the plan that serves inputs of n rows.
+
+        Raises
+        ------
+        NotImplementedError   if no kernel serves the dtype or device that the layer was moved to.
+        """
+        plans = self.plans or self._make_plans()
+        return next(plan for plan, (bound, _) in zip(plans, BUCKETS, strict=True) if n <= bound)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (..., k) to (..., m), in the dtype of the weights.
@@ -138,10 +142,15 @@ class SparseLinear(nn.Module):
         return f"{self.matrix!r}, bias={self.bias is not None}, {kernels}"
 
     def _renew(self) -> None:
-        """Build the matrix on the tensors that the module holds now, and forget the plans of the former."""
+        """Build the matrix and its plans on the tensors that the module holds now."""
         parts = {name: getattr(self, name) for name in (*self._buffers, "values")}
         self._matrix = self._format(**parts, **self._numbers)
-        self.plans = None
+        try:
+            self.plans = self._make_plans()
+        except NotImplementedError:
+            self.plans = (
+                None  # moved to where no kernel runs; plan_for says so once there is something to compute
+            )
 
     def _make_plans(self) -> tuple[SpmmPlan, ...]:
         plans = [plan_spmm(self.matrix, n, kernel=self.kernel) for _, n in BUCKETS]
@@ -163,6 +172,11 @@ class SparseLinear(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
+        if not any(prefix + name in state_dict for name in (*self._buffers, "values")):
+            super()._load_from_state_dict(
+                state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+            )
+            return
         # Sizes and indices from outside are checked before any is copied: half a structure would be worse than none.
         own = {name: getattr(self, name) for name in (*self._buffers, "values")}
         parts = {name: state_dict.get(prefix + name, tensor) for name, tensor in own.items()}

@@ -45,7 +45,7 @@ def memory_of(tensor: Tensor) -> tuple[object, ...]:
     if tensor.is_meta or not tensor.numel():
         return (id(tensor),)
     start = tensor.untyped_storage().data_ptr()
-    return (tensor.device, start, tensor.storage_offset(), tuple(tensor.shape), tensor.stride())
+    return (tensor.device, tensor.dtype, start, tensor.storage_offset(), tuple(tensor.shape), tensor.stride())
 
 
 def _spots(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:

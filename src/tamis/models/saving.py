@@ -1,0 +1,248 @@
+"""Sparse models as folders: one safetensors file and ``tamis.json``, which names it.
+
+The manifest is written last and renamed into place, and every tensor file has a name made of its content. So a folder
+always holds a whole model, the old one or the new one, whenever the writer is killed.
+"""
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tamis.formats import from_record, to_record
+from tamis.models import architecture
+from tamis.models.manifest import FILE, Manifest, SavedLayer, read_manifest, to_json
+from tamis.models.replacement import swap
+from tamis.nn import SparseLinear
+from tamis.pruning.targets import memory_of
+
+# A part file this old belongs to no writer that still lives.
+ABANDONED_S = 3600
+
+
+def save_sparse(model: nn.Module, folder: str | Path) -> None:
+    """Save a model with its SparseLinear layers; :func:`load_sparse` restores it bit for bit.
+
+    Saved are the tensors of ``state_dict`` and how the sparse ones are to be read; for models of ``transformers`` also
+    the architecture. A model that the folder already holds is replaced, in one step. Nothing is pickled.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Dense layers are saved too; tied weights once.
+    folder : path
+        Made if needed.
+
+    Raises
+    ------
+    TypeError    if ``state_dict`` holds something else than tensors.
+    ValueError   if a tensor has no values (meta device), or the folder is a file.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"save_sparse(model, {str(folder)!r}): expected a folder, but this is a file.")
+    tensors, tied = _distinct(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _beside(folder / "model") as part:
+        part.touch()
+        mode = part.stat().st_mode  # what the caller's umask allows; save_file would let nobody else read
+        save_file(tensors, part)
+        part.chmod(mode)
+        sha256 = _sha256(part)
+        name = f"model-{sha256[:16]}.safetensors"
+        _publish(part, folder / name)
+    sparse = {name: layer for name, layer in model.named_modules() if isinstance(layer, SparseLinear)}
+    manifest = Manifest(
+        model_class=type(model).__name__,
+        tensors=name,
+        sha256=sha256,
+        layers={key: SavedLayer(to_record(layer.matrix)[1], layer.kernel) for key, layer in sparse.items()},
+        tied=tied,
+        architecture=architecture.describe(model),
+    )
+    with _beside(folder / FILE) as part:
+        part.write_text(to_json(manifest), encoding="utf-8")
+        _publish(part, folder / FILE)
+    _remove_former(folder, name)
+
+
+def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
+    """Load a model that :func:`save_sparse` wrote, without network and without pickle.
+
+    Parameters
+    ----------
+    folder : path
+    model : nn.Module, optional
+        The model as it was before ``sparsify``, with any numbers: its ``nn.Linear`` layers are replaced, in place,
+        where the saved ones are sparse. Models of ``transformers`` need none: they are built from the saved
+        configuration, in eval mode.
+
+    Returns
+    -------
+    nn.Module
+        ``model`` itself if given.
+
+    Raises
+    ------
+    FileNotFoundError   if the folder holds no saved model.
+    ValueError          if the files are damaged, do not fit together, or do not fit the model.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    tensors = _read_tensors(folder / manifest.tensors, manifest.sha256)
+    if model is None:
+        if manifest.architecture is None:
+            raise ValueError(
+                f"load_sparse({str(folder)!r}): the saved {manifest.model_class} is no model of transformers, so its "
+                f"code is not known here. Give it: load_sparse(folder, model={manifest.model_class}(...))."
+            )
+        model = architecture.build(manifest.architecture)
+    call = f"load_sparse({str(folder)!r})"
+    layers = {
+        name: _sparse_layer(call, model, name, saved, tensors) for name, saved in manifest.layers.items()
+    }
+    _fill(call, model, layers, _with_tied(call, tensors, manifest.tied))
+    return model
+
+
+def _distinct(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Split ``state_dict`` into tensors, each memory once, and the keys that are other names of them."""
+    tensors: dict[str, Tensor] = {}
+    tied: dict[str, str] = {}
+    first: dict[object, str] = {}
+    for key, tensor in model.state_dict().items():
+        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
+            raise TypeError(
+                f"save_sparse(model): {key} is no dense tensor, and nothing else is saved (no pickle)."
+            )
+        if tensor.is_meta:
+            raise ValueError(f"save_sparse(model): {key} is on the meta device, without values.")
+        holder = first.setdefault(memory_of(tensor), key)
+        if holder != key:
+            tied[key] = holder
+            continue
+        part_of_more = tensor.untyped_storage().nbytes() != tensor.nbytes
+        tensors[key] = tensor.cpu().clone() if part_of_more else tensor.cpu().contiguous()
+    return tensors, tied
+
+
+def _with_tied(call: str, tensors: dict[str, Tensor], tied: dict[str, str]) -> dict[str, Tensor]:
+    for key, holder in tied.items():
+        if holder not in tensors or key in tensors:
+            raise ValueError(
+                f"{call}: tied says that {key} is {holder}, which does not fit the tensors in the file."
+            )
+    return tensors | {key: tensors[holder] for key, holder in tied.items()}
+
+
+def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise ValueError(f"{path.parent / FILE}: it names {path.name}, which is not there.")
+    if _sha256(path) != sha256:
+        raise ValueError(f"{path}: damaged: its sha256 is not the one in {FILE}.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a whole safetensors file: {error}.") from None
+
+
+def _sparse_layer(
+    call: str, model: nn.Module, name: str, saved: SavedLayer, tensors: dict[str, Tensor]
+) -> tuple[nn.Module, SparseLinear]:
+    """Build one SparseLinear from the file, and find the layer whose place it takes."""
+    try:
+        old = model.get_submodule(name)
+    except AttributeError:
+        raise ValueError(
+            f"{call}: the saved model has a sparse layer {name!r}, this one has no such layer."
+        ) from None
+    # Copies: tensors of the mapped file would change or vanish with it.
+    own = {key[len(name) + 1 :]: t.clone() for key, t in tensors.items() if key.rpartition(".")[0] == name}
+    bias = own.pop("bias", None)
+    matrix = from_record(f"{call}: {name}", own, saved.format)
+    if not isinstance(old, nn.Linear | SparseLinear):
+        raise ValueError(f"{call}: {name} is saved as a sparse layer, but is a {type(old).__name__} here.")
+    here, there = (old.out_features, old.in_features), matrix.shape
+    if here != there or (old.bias is None) != (bias is None):
+        raise ValueError(
+            f"{call}: {name} is saved with shape {there} and {'no' if bias is None else 'a'} bias, "
+            f"but here has shape {here} and {'no' if old.bias is None else 'a'} bias."
+        )
+    return old, SparseLinear(matrix, bias, kernel=saved.kernel).train(old.training)
+
+
+def _fill(
+    call: str,
+    model: nn.Module,
+    layers: dict[str, tuple[nn.Module, SparseLinear]],
+    state: dict[str, Tensor],
+) -> None:
+    """Put the sparse layers in their places and copy all other tensors; on error the places are as before."""
+    replacements: dict[nn.Module, nn.Module] = dict(layers.values())
+    swap(model, replacements)
+    modules = model.named_modules(remove_duplicate=False)
+    sparse = {f"{name}.{key}" for name, m in modules if isinstance(m, SparseLinear) for key in m.state_dict()}
+    rest = {key: tensor for key, tensor in state.items() if key not in sparse}
+    try:
+        _take_dtypes(model, rest)
+        result = model.load_state_dict(rest, strict=False)
+        missing = sorted(set(result.missing_keys) - sparse)
+        if missing or result.unexpected_keys:
+            raise ValueError(
+                f"{call}: the model is not the saved one: it has {missing or 'nothing'} that the file has not, "
+                f"and the file has {result.unexpected_keys or 'nothing'} that it has not."
+            )
+    except (RuntimeError, ValueError) as error:
+        swap(model, {new: old for old, new in replacements.items()})
+        raise error if isinstance(error, ValueError) else ValueError(f"{call}: {error}") from None
+
+
+def _take_dtypes(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Give the model's tensors the dtypes of the saved ones, so that copying does not round."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if name in state and state[name].dtype != tensor.dtype:
+            tensor.data = tensor.data.to(state[name].dtype)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a path to write to before publishing; whatever is left there afterwards is removed."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _publish(part: Path, path: Path) -> None:
+    """Rename a written file into its place, once it is on the disk."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _remove_former(folder: Path, current: str) -> None:
+    """Remove tensors of models that the manifest no longer names, and parts left by writers that were killed."""
+    for path in folder.iterdir():
+        former = re.fullmatch(r"model-[0-9a-f]{16}\.safetensors", path.name) and path.name != current
+        part = re.fullmatch(r"\.(model|tamis\.json)\.\d+\.part", path.name)
+        if former or (part and time.time() - path.stat().st_mtime > ABANDONED_S):
+            path.unlink(missing_ok=True)
