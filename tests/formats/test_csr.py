@@ -168,6 +168,14 @@ def test_duplicates_are_added_in_the_order_given() -> None:
         assert CSR.from_coo(place, place, torch.tensor(numbers), (1, 1)).values.tolist() == [total]
 
 
+def test_half_precision_duplicates_are_added_in_float32() -> None:
+    place = torch.zeros(3, dtype=torch.int64)
+    for dtype, large in ((torch.float16, 2048.0), (torch.bfloat16, 256.0)):
+        a = CSR.from_coo(place, place, torch.tensor([large, 1, 1], dtype=dtype), (1, 1))
+        assert a.dtype == dtype
+        assert a.values.item() == large + 2
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_sorting_keeps_the_bits_of_entries_without_a_duplicate(dtype: torch.dtype) -> None:
     values = torch.tensor([-0.0, float("nan"), float("inf"), 1, 2], dtype=dtype)

@@ -107,6 +107,23 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_saving_replaces_the_name_not_the_bytes_under_it(tmp_path: Path) -> None:
+    path, other_name = tmp_path / "w.safetensors", tmp_path / "kept.safetensors"
+    save(PLAIN[0], path)
+    os.link(path, other_name)
+    save(PLAIN[1], path)
+    assert isinstance(load(path), BSR)
+    assert isinstance(load(other_name), CSR)
+
+
+def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        save(PLAIN[0], path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_names_tell_the_kind_of_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must end in \.safetensors"):
         save(PLAIN[0], tmp_path / "w.bin")

@@ -50,9 +50,10 @@ def test_what_int8_cannot_hold_is_refused(value: float) -> None:
 
 
 def test_values_near_the_ends_of_float32() -> None:
-    w = torch.tensor([[3e38, -3e38], [1e-45, 0], [-1e-38, 1e-40]])
+    w = torch.tensor([[3.4e38, -1e38], [1e-45, 0], [-1e-38, 1e-40], [1e-36, 3e-43]])
     q = quantize_rows(CSR.from_dense(w))
-    assert q.to_dense().isfinite().all()
+    assert q.values.tolist() == [127, -37, 0, -1, 0, 85, 0]
+    assert ((q.to_dense().double() - w.double()).abs() <= q.row_scale.double()[:, None] * 0.50001).all()
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (4, 0), (4, 4)])

@@ -38,6 +38,8 @@ def quantize_rows(a: M) -> M:
         raise ValueError(f"{call}: row {int(rows[~finite][0])} holds NaN or Inf, which int8 cannot.")
     largest = torch.zeros(a.shape[0], device=a.device)
     largest.scatter_reduce_(0, rows.flatten(), values.abs().flatten(), "amax")
-    scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
-    quantized = (values / a.spread_rows(scale)).round().clamp(-127, 127).to(torch.int8)
+    # Not below the smallest normal number, where a division by 127 would lose its digits.
+    least = torch.finfo(torch.float32).tiny
+    scale = torch.where(largest > 0, (largest / 127).clamp(min=least), torch.ones_like(largest))
+    quantized = (values / a.spread_rows(scale)).round().to(torch.int8)
     return a._replaced(a._structure_memo, values=quantized, row_scale=scale)
