@@ -12,6 +12,7 @@ from tamis.bench.contestants import Contestant
 from tamis.bench.machine import Machine
 from tamis.bench.peers import dense_linear, dense_mm
 from tamis.bench.prepared import Prepared, Unavailable, as_is
+from tamis.tuning.timer import Timing
 from tamis.workloads.dlmc import Spec, generate
 from tamis.workloads.manifest import describe
 
@@ -113,6 +114,7 @@ def test_a_bug_of_the_bench_is_not_a_row(weight):
 
 def test_own_pools_get_blocks_with_dense_beside(weight, monkeypatch):
     blocks = []
+    monkeypatch.setattr(cell_module, "_ATTEMPTS", 1)
     real = cell_module.time_interleaved
     monkeypatch.setattr(
         cell_module,
@@ -171,3 +173,25 @@ def test_breakeven():
     assert breakeven_calls(100.0, 20.0, 15.0) == inf
     assert breakeven_calls(None, 5.0, 15.0) is None
     assert breakeven_calls(1.0, 5.0, None) is None
+
+
+def fake_timing(dirty):
+    return Timing(
+        10.0, 9.0, 11.0, samples=10, clean=round(10 * (1 - dirty)), calls_per_sample=1, first_call_us=10.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("dirts", "attempts", "kept"), [([0.2], 1, 0.2), ([0.9, 0.1], 2, 0.1), ([0.9, 0.8, 1.0], 3, 0.8)]
+)
+def test_a_disturbed_block_is_timed_again(weight, monkeypatch, dirts, attempts, kept):
+    used = []
+
+    def timer(calls, **limits):
+        used.append(dirts[len(used)])
+        return {name: fake_timing(used[-1]) for name in calls}
+
+    monkeypatch.setattr(cell_module, "time_interleaved", timer)
+    row = measure(weight, DENSE[0])["dense_mm"]
+    assert len(used) == attempts
+    assert row.dirty == pytest.approx(kept)

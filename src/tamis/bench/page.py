@@ -10,7 +10,7 @@ _STYLE = """
 :root { color-scheme: light; --ink: #1c1f22; --soft: #62686e; --line: #dfe3e6; --good: #0b6e4f; }
 * { box-sizing: border-box; }
 body { font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif; color: var(--ink); background: #fff;
-  max-width: 64rem; margin: 0 auto; padding: 2.5rem 1.5rem 5rem; }
+  max-width: 66rem; margin: 0 auto; padding: 2.5rem 1.5rem 5rem; }
 h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -0.01em; margin: 0 0 .6rem; }
 h2 { font-size: 1.15rem; margin: 2.8rem 0 .4rem; }
 p { max-width: 46rem; margin: .4rem 0 .9rem; }
@@ -22,7 +22,7 @@ figure svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; margin: .6rem 0 1rem; }
 caption { text-align: left; padding-bottom: .4rem; }
 th { font-weight: 600; text-align: right; color: var(--soft); border-bottom: 1.5px solid var(--ink); }
-th, td { padding: .24rem .65rem; white-space: nowrap; }
+th, td { padding: .24rem .55rem; white-space: nowrap; }
 td { text-align: right; border-bottom: 1px solid var(--line); }
 th.text, td.text { text-align: left; }
 td.wrap { white-space: normal; text-align: left; max-width: 32rem; }

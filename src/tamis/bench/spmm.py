@@ -50,6 +50,14 @@ class Options:
     max_seconds: float | None = None
     fresh: bool = False
 
+    @property
+    def command(self) -> str:
+        """The command line that measures the same cells."""
+        words = ["tamis bench spmm", *([] if self.grid == "default" else [f"--{self.grid}"])]
+        words += [f"--smtx {path}" for path in self.smtx]
+        words += [f"-n {n}" for n in self.lengths if self.smtx]
+        return " ".join(words)
+
     def csv_path(self, machine: Machine) -> Path:
         """One file per grid, ISA and thread count, so that results of several settings stand side by side."""
         what = "files" if self.smtx else self.grid

@@ -21,6 +21,7 @@ _TRANSFORMER = ((512, 512), (2048, 512), (512, 2048), (1024, 1024))
 _LARGE = ((3072, 768), (768, 3072), (4096, 1024), (4096, 4096))
 _DECODE = ((1024, 1024), (4096, 4096), (11008, 4096))
 _FOREIGN_PLAN_N = 128
+FILE_CONTESTANTS = ALL
 _LAYER_CUTS = {
     "quick": ((0.8, "unstructured"),),
     "default": ((0.7, "unstructured"), (0.8, "unstructured"), (0.9, "unstructured"), (0.8, "4x1")),
@@ -164,4 +165,4 @@ def file_jobs(files: Sequence[PatternFile], lengths: Sequence[int] = (128,)) -> 
     for file in files:
         matrix = "/".join(file.path.parts[-4:])
         cells = tuple(Cell("files", matrix, file.pattern, "file", file.target, n, n) for n in lengths)
-        yield Job(file.weight, cells)
+        yield Job(file.weight, cells, FILE_CONTESTANTS)

@@ -60,20 +60,23 @@ def speed_figure(results: Sequence[CellResult], rows: Iterable[Row]) -> Figure:
     others = [row for row in rows if row.contestant in OTHERS and row.speedup and row.status == "ok"]
     figure, panels = _panels(len(patterns))
     for axes, pattern in zip(panels, patterns, strict=False):
+        ours = grouped(
+            [r for r in results if r.row.pattern == pattern], _target, lambda result: result.vs_dense
+        )
+        _draw_ours(axes, ours)
         for name, look in OTHERS.items():
             of_other = _speeds(others, name, pattern)
             if of_other:
                 axes.plot(
                     list(of_other), [spread.geomean for spread in of_other.values()], label=name, **look
                 )
-        ours = grouped(
-            [r for r in results if r.row.pattern == pattern], _target, lambda result: result.vs_dense
-        )
-        _draw_ours(axes, ours)
         axes.set_title(pattern)
         _speed_axis(axes)
     panels[0].set_ylabel("speed relative to dense")
-    panels[0].legend(fontsize=8.5, loc="upper left")
+    entries = {
+        label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(entries.values(), entries.keys(), fontsize=8.5, loc="outside right upper")
     return figure
 
 
@@ -128,6 +131,7 @@ def _draw_ours(axes: Axes, ours: Mapping[float, Spread]) -> None:
         marker="o",
         ms=4.5,
         label="tamis",
+        zorder=3,
     )
 
 
@@ -144,6 +148,11 @@ def _speed_axis(axes: Axes) -> None:
 
 
 def _sparsity_axis(axes: Axes) -> None:
+    from matplotlib.ticker import MultipleLocator
+
+    low = 0.1 * int(10 * axes.dataLim.x0 - 1e-6)
+    axes.set_xlim(low, 1.0)
+    axes.xaxis.set_major_locator(MultipleLocator(0.1 if low >= 0.5 else 0.2))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.set_xlabel("sparsity")
 

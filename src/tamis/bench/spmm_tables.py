@@ -46,10 +46,10 @@ def by_sparsity(results: Sequence[CellResult]) -> str:
         "min",
         "q1",
         "q3",
-        "vs packed dense",
+        "vs packed",
         "vs best peer",
         "min",
-        "best peer most often",
+        "mostly",
     ]
     return table(
         header,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,7 +26,7 @@ def spmm(
         typer.Option(help="A folder or file of .smtx patterns to measure instead of the grid."),
     ] = None,
     n: Annotated[
-        list[int] | None, typer.Option(help="Columns of B for --smtx; may be given often.", min=1)
+        list[int] | None, typer.Option("-n", help="Columns of B for --smtx; may be given often.", min=1)
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the CSV, the page and the plot.")
@@ -63,8 +62,7 @@ def spmm(
     if not outcome.rows:
         console.print("no cell was measured: give it more time (--max-seconds)")
         raise typer.Exit(1)
-    command = " ".join(["tamis", *sys.argv[1:]])
-    page = report.write(outcome.rows, outcome.csv_path, command)
+    page = report.write(outcome.rows, outcome.csv_path, options.command)
     console.print(report.verdict_of(outcome.rows))
     if outcome.missing:
         console.print(f"[yellow]{outcome.missing} cells are missing; the same command goes on.[/]")
