@@ -40,7 +40,7 @@ def test_from_torch_takes_empty_shapes(shape: tuple[int, int], layout: torch.lay
 
 
 def test_uncoalesced_coo_means_the_sum() -> None:
-    sparse = torch.sparse_coo_tensor([[1, 0, 1], [2, 0, 2]], [1.0, 2.0, 3.0], (2, 3))
+    sparse = torch.sparse_coo_tensor([[1, 0, 1], [2, 0, 2]], [1.0, 2.0, 3.0], (2, 3), check_invariants=True)
     assert torch.equal(CSR.from_torch(sparse).to_dense(), sparse.to_dense())
 
 
