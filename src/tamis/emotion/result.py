@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+
+from tamis.emotion.categories import ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,27 @@ class EmotionResult:
             "speech": int(self.speech),
             "top": self.top or "",
             **{f"p/{category}": round(p, 6) for category, p in self.votes.items()},
-            "entropy": self.entropy,
-            "p_disagree": self.p_disagree,
+            "entropy": "" if math.isnan(self.entropy) else round(self.entropy, 6),
+            "p_disagree": "" if math.isnan(self.p_disagree) else round(self.p_disagree, 6),
             **dict(self.attributes or {}),
             "transcript": self.transcript or "",
         }
+
+
+def columns(categories: Sequence[str]) -> list[str]:
+    """Columns of :meth:`EmotionResult.row` for a model, in order."""
+    shares = [f"p/{category}" for category in categories]
+    return [
+        "source",
+        "duration_s",
+        "speech",
+        "top",
+        *shares,
+        "entropy",
+        "p_disagree",
+        *ATTRIBUTES,
+        "transcript",
+    ]
 
 
 def entropy(votes: Mapping[str, float]) -> float:

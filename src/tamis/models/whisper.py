@@ -124,7 +124,7 @@ def tiny_en_config() -> dict[str, Any]:
 
 def set_generation(model: WhisperForConditionalGeneration, ct2_config: dict[str, Any]) -> None:
     """Teach ``model.generate`` what CTranslate2 keeps in its ``config.json``: which tokens are never said."""
-    generation = model.generation_config
+    generation: Any = model.generation_config
     generation.is_multilingual = False
     generation.no_timestamps_token_id = NO_TIMESTAMPS
     generation.decoder_start_token_id = START_OF_TRANSCRIPT

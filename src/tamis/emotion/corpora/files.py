@@ -19,7 +19,7 @@ def audio_files(folder: Path) -> list[Path]:
     """All audio files below ``folder``, sorted by path; hidden files (such as macOS's ``._x.wav``) left out."""
     return sorted(
         path
-        for path in corpus_folder(folder, folder.name).rglob("*")
+        for path in folder.rglob("*")
         if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     )
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tamis.emotion.corpora.files import audio_files
+from tamis.emotion.corpora.files import audio_files, corpus_folder
 from tamis.emotion.corpora.table import Corpus, Utterance, build_corpus
 
 CATEGORIES = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise")
@@ -33,7 +33,7 @@ def read_ravdess(folder: str | Path) -> Corpus:
     folder : path
         Holds ``Actor_01`` … or the files themselves, as WAV or FLAC.
     """
-    folder = Path(folder)
+    folder = corpus_folder(folder, "ravdess")
     files = audio_files(folder)
     named = [(path, match) for path in files if (match := NAME.fullmatch(path.stem))]
     speech = [(path, match) for path, match in named if match[2] == SPEECH and match[1] != "02"]
