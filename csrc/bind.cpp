@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bind_voxel.h"
 #include "dispatch.h"
 #include "pack_spmm.h"
 
@@ -89,4 +90,5 @@ NB_MODULE(_cpu, m) {
   bind_packing(m);
   bind_spmm<&Kernels::spmm_csr>(m, "spmm_csr");
   bind_spmm<&Kernels::spmm_bsr>(m, "spmm_bsr");
+  bind_voxel(m);
 }

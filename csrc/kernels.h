@@ -42,12 +42,66 @@ struct SpmmCall {
   int32_t threads;
 };
 
+// The pairs (output row, input row) of every offset of a sparse convolution, as lists that ascend in both columns.
+struct PairLists {
+  static constexpr int64_t granule = 64;  // outputs between two cuts
+  enum Role : int64_t { output_first = 0, input_first = 1, identity = 2 };  // identity: pair i is (i, i), not stored
+  const int32_t *first, *second;
+  const int64_t (*lists)[3];  // [volume]: start, stop, role
+  const int32_t* cuts;        // [volume, granules + 1]: position in the list of the first output >= g * granule
+  int64_t volume, granules;
+};
+
+// The search of a kernel map: for each target and offset the source with key target + offset.
+struct KernelMapSearch {
+  const void *sources, *targets;  // sorted, distinct
+  int64_t source_count, target_count;
+  bool wide_keys;                 // int64 instead of int32
+  bool spaced;                    // sources of one column are at least `step` apart
+  const int64_t* offset_keys;     // [offsets], in columns of `column_taps` consecutive taps; the last may be shorter
+  int64_t offsets, column_taps, step;
+  int64_t chunks;
+  uint64_t* hits;                 // [offsets, target_count]: room for source << 32 | target
+  int64_t* counts;                // [chunks, offsets]
+  int32_t threads;
+};
+
+// Y = act(scale * conv(X) + bias + residual), float32 sums.
+struct SparseConvCall {
+  PairLists pairs;
+  int64_t rows, c_in, c_out, groups;  // rows of the output; c_in of one group, c_out of all
+  const void *feats, *residual;       // [.., groups * c_in], [rows, c_out] or null
+  const float* weight;                // [volume, c_in, c_out]
+  const float *scale, *bias;          // [c_out] or null
+  void* out;                          // [rows, c_out]
+  Element element;                    // of feats, residual and out
+  bool relu;
+  int64_t block_rows;                 // a multiple of PairLists::granule
+  int32_t threads;
+};
+
+// dW = X^T dY over the pairs of each offset.
+struct SparseConvGradientCall {
+  PairLists pairs;
+  int64_t c_in, c_out, groups;        // c_in of one group, c_out of all
+  const float *feats, *grad;          // [.., groups * c_in], [rows, c_out]
+  float* weight_grad;                 // [volume, c_in, c_out]
+  int64_t parts;
+  float* copies;                      // [parts, volume, c_in, c_out]
+  int32_t threads;
+};
+
 struct Kernels {
   const char* isa;
   int32_t width;                     // floats in a vector
   double (*fma_peak)(double);        // float32 GFLOP/s of one thread, measured for about so many seconds
   void (*spmm_csr)(const SpmmCall&);  // ids: four per step, one for each row of the group
   void (*spmm_bsr)(const SpmmCall&);  // ids: one per step, shared by the four rows
+  void (*kernel_map_search)(const KernelMapSearch&);
+  void (*kernel_map_gather)(const KernelMapSearch&, int32_t* target_rows, int32_t* source_rows);
+  void (*kernel_map_cuts)(const PairLists&, int64_t rows, int32_t* cuts, int32_t threads);
+  void (*sparse_conv)(const SparseConvCall&);
+  void (*sparse_conv_weight_gradient)(const SparseConvGradientCall&);
 };
 
 }  // namespace tamis

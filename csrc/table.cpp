@@ -10,6 +10,11 @@ namespace tamis::TAMIS_ISA {
 double fma_peak(double seconds);
 void spmm_csr(const SpmmCall& call);
 void spmm_bsr(const SpmmCall& call);
+void kernel_map_search(const KernelMapSearch& call);
+void kernel_map_gather(const KernelMapSearch& call, int32_t* target_rows, int32_t* source_rows);
+void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_t threads);
+void sparse_conv(const SparseConvCall& call);
+void sparse_conv_weight_gradient(const SparseConvGradientCall& call);
 
 extern const Kernels table;
 const Kernels table = {
@@ -18,6 +23,11 @@ const Kernels table = {
     fma_peak,
     spmm_csr,
     spmm_bsr,
+    kernel_map_search,
+    kernel_map_gather,
+    kernel_map_cuts,
+    sparse_conv,
+    sparse_conv_weight_gradient,
 };
 
 }  // namespace tamis::TAMIS_ISA

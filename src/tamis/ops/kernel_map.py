@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from tamis.formats.packed_coords import KeyLayout
+from tamis.kernels.cpu import kernel_map as cpu
+from tamis.kernels.cpu.kernel_map import GRANULE
 from tamis.kernels.reference import kernel_map as reference
 from tamis.kernels.reference.sparse_conv import IDENTITY, INPUT_FIRST, OUTPUT_FIRST, dense_map, pairs_of
 
-Search = Callable[..., tuple[Tensor, Tensor, list[int]]]
-SEARCHES: dict[str, Search] = {"reference/kernel_map": reference.search}
-GRANULE = 64  # outputs per entry of `cuts`; kernels cut blocks at multiples of it
+SEARCHES = ("cpu/kernel_map", "reference/kernel_map")
 
 
 def kernel_offsets(
@@ -160,23 +160,20 @@ def block_cuts(first: Tensor, second: Tensor, lists: Tensor, rows: int) -> Tenso
     -------
     Tensor, shape (kernel_volume, ceil(rows / GRANULE) + 1), int32.
     """
-    edges = torch.arange(0, rows + GRANULE, GRANULE, dtype=torch.int32, device=first.device)
-    cuts = torch.empty(len(lists), len(edges), dtype=torch.int32, device=first.device)
-    for offset, (start, stop, role) in enumerate(lists.tolist()):
-        if role == IDENTITY:
-            cuts[offset] = edges.clamp(max=rows)
-        else:
-            outputs = (first if role == OUTPUT_FIRST else second)[start:stop]
-            cuts[offset] = torch.searchsorted(outputs, edges, out_int32=True)
-    return cuts
+    if first.device.type == "cpu":
+        return cpu.block_cuts(first, second, lists, rows)
+    return reference.block_cuts(first, second, lists, rows, GRANULE)
 
 
-def search_kernel(device: torch.device, kernel: str | None = None) -> Search:
-    """The search that serves ``device``, or the one named ``kernel``."""
-    name = kernel or "reference/kernel_map"
+def search_name(device: torch.device, kernel: str | None) -> str:
+    """The search that serves ``device``, or the one the caller names."""
+    name = kernel or f"{device.type}/kernel_map"
     if name not in SEARCHES:
-        raise ValueError(f"kernel_map(kernel={name!r}): no such search. Known: {', '.join(SEARCHES)}.")
-    return SEARCHES[name]
+        raise NotImplementedError(
+            f"kernel_map(kernel={kernel!r}) on {device}: no such search. There are {', '.join(SEARCHES)}; the last one "
+            f"runs on any device, but only when it is named."
+        )
+    return name
 
 
 def build_map(
@@ -185,6 +182,7 @@ def build_map(
     layout: KeyLayout,
     steps: Tensor,
     *,
+    unit_z: int = 1,
     submanifold: bool = False,
     kernel: str | None = None,
 ) -> KernelMap:
@@ -196,16 +194,23 @@ def build_map(
         Sorted, distinct keys of one layout, whose guard covers ``steps``.
     steps : Tensor, shape (kernel_volume, 3), int64
         In cells of the finest grid, canonical order.
+    unit_z : int
+        Spacing of the sources along z.
     submanifold : bool
         Sources and targets are the same rows. With an odd kernel only half of the offsets are searched then;
         told by the caller, because equal counts prove nothing.
     """
-    search = search_kernel(source_keys.device, kernel)
+    name = search_name(source_keys.device, kernel)
     volume = len(steps)
     mirrored = submanifold and bool((steps + steps.flip(0) == 0).all())
     searched = steps[: volume // 2] if mirrored else steps
     keys = [layout.offset_key(*step) for step in searched.tolist()]
-    first, second, counts = search(source_keys, target_keys, keys)
+    if name == "cpu/kernel_map":
+        taps, step = _column(steps)
+        spaced = step <= unit_z
+        first, second, counts = cpu.search(source_keys, target_keys, keys, taps, step, spaced)
+    else:
+        first, second, counts = reference.search(source_keys, target_keys, keys)
     stops = list(itertools.accumulate(counts))
     spans = [[stop - count, stop, OUTPUT_FIRST] for stop, count in zip(stops, counts, strict=True)]
     if mirrored:
@@ -213,3 +218,9 @@ def build_map(
         spans = [*spans, *([[0, 0, IDENTITY]] if volume % 2 else []), *other_half]
     lists = torch.tensor(spans, dtype=torch.int64).reshape(volume, 3)
     return KernelMap(first, second, lists, len(source_keys), len(target_keys), steps)
+
+
+def _column(steps: Tensor) -> tuple[int, int]:
+    """Taps of one kernel column (equal dx, dy) and their distance along z."""
+    taps = int((steps[:, :2] == steps[0, :2]).all(1).sum())
+    return taps, int(steps[1, 2] - steps[0, 2]) if taps > 1 else 1

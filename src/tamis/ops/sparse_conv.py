@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from tamis.kernels.cpu import sparse_conv as cpu
+from tamis.kernels.cpu.native import ELEMENTS
 from tamis.kernels.reference import sparse_conv as reference
 from tamis.ops.kernel_map import KernelMap, block_cuts, transposed_lists
 
@@ -52,6 +54,8 @@ def sparse_conv(
     Tensor, shape (kernel_map.out_rows, c_out), dtype of ``feats``.
     """
     _check(feats, weight, kernel_map, bias, scale, residual, groups)
+    if dataflow is not None and dataflow not in DATAFLOWS:
+        raise ValueError(f"sparse_conv(dataflow={dataflow!r}): expected one of {', '.join(DATAFLOWS)}.")
     return torch.ops.tamis.sparse_conv(
         feats,
         weight,
@@ -65,14 +69,19 @@ def sparse_conv(
         kernel_map.out_rows,
         groups,
         relu,
-        dataflow or choose(feats.device, feats.dtype),
+        dataflow if dataflow is not None else choose(feats.device, feats.dtype),
         dense_offsets(kernel_map) if dataflow == "hybrid" else [],
     )
 
 
 def choose(device: torch.device, dtype: torch.dtype) -> Dataflow:
-    """The dataflow that runs when the caller names none."""
-    return "weight_stationary"
+    """The dataflow that runs when the caller names none: the one with a fast kernel for this device and dtype."""
+    if device.type == "cpu" and dtype in ELEMENTS:
+        return "blocked"
+    raise NotImplementedError(
+        f"sparse_conv(feats) of {dtype} on {device}: no fast kernel. blocked: CPU only, "
+        f"{', '.join(str(known) for known in ELEMENTS)}. Name dataflow={DATAFLOWS[1:]} to run a reference implementation."
+    )
 
 
 def dense_offsets(kernel_map: KernelMap) -> list[int]:
@@ -158,6 +167,11 @@ def _forward(
     dataflow: str,
     dense: list[int],
 ) -> Tensor:
+    if dataflow == "blocked":
+        return cpu.blocked(
+            feats, weight, bias, scale, residual, first, second, lists, cuts, out_rows, groups, relu
+        )
+
     def one_group(x: Tensor, w: Tensor) -> Tensor:
         if dataflow == "output_stationary":
             return reference.output_stationary(x, w, first, second, lists, out_rows)
@@ -193,6 +207,8 @@ def _weight_gradient(
     groups: int,
     dataflow: str,
 ) -> Tensor:
+    if dataflow == "blocked":
+        return cpu.weight_gradient(feats, grad, first, second, lists, cuts, out_rows, groups)
     parts = zip(feats.chunk(groups, 1), grad.chunk(groups, 1), strict=True)
     return torch.cat([reference.weight_gradient(x, g, first, second, lists, out_rows) for x, g in parts], 2)
 

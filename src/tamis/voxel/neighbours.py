@@ -65,11 +65,11 @@ def kernel_map(
     keys, order = sorted_keys(coords, layout)
     submanifold = rule == "minkowski" and spec.stride == (1, 1, 1)
     if submanifold:
-        found = build_map(keys, keys, layout, steps, submanifold=True, kernel=kernel)
+        found = build_map(keys, keys, layout, steps, unit_z=unit[2], submanifold=True, kernel=kernel)
         return replace(found, out_coords=coords, in_order=order, out_order=order)
     if rule == "minkowski":
         targets = minkowski_level(keys, layout, coarse)
     else:
         targets = spconv_level(keys, layout, steps, coarse, bounds_after(start, spec))
-    found = build_map(keys, targets, layout, steps, kernel=kernel)
+    found = build_map(keys, targets, layout, steps, unit_z=unit[2], kernel=kernel)
     return replace(found, out_coords=unpack(targets, layout), in_order=order)

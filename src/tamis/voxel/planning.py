@@ -188,7 +188,8 @@ def sorted_keys(coords: Tensor, layout: KeyLayout) -> tuple[Tensor, Tensor | Non
 def _build_levels(traced: Trace, layout: KeyLayout, keys: Tensor) -> list[Tensor]:
     built = [keys]
     for level in traced.levels[1:]:
-        assert level.parent is not None and level.made_by is not None  # only level 0 has neither
+        assert level.parent is not None
+        assert level.made_by is not None
         source, spec = built[level.parent], level.made_by
         if spec.rule == "minkowski" and spec.kind == "strided":
             built.append(minkowski_level(source, layout, level.stride))
@@ -205,7 +206,12 @@ def _build_levels(traced: Trace, layout: KeyLayout, keys: Tensor) -> list[Tensor
 def _build_maps(traced: Trace, layout: KeyLayout, keys: list[Tensor]) -> dict[tuple[MapKey, bool], KernelMap]:
     forward = {
         key: build_map(
-            keys[key.source], keys[key.target], layout, steps_of(key), submanifold=key.source == key.target
+            keys[key.source],
+            keys[key.target],
+            layout,
+            steps_of(key),
+            unit_z=key.unit[2],
+            submanifold=key.source == key.target,
         )
         for key in traced.map_keys()
     }

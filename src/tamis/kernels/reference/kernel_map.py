@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tamis.kernels.reference.sparse_conv import IDENTITY, OUTPUT_FIRST
+
 
 def brute_force(sources: Tensor, targets: Tensor, steps: Tensor) -> Tensor:
     """Look every neighbour of every target up in a dictionary.
@@ -53,11 +55,21 @@ def search(
         queries = target_keys + offset
         found = torch.searchsorted(source_keys, queries)
         found.clamp_(max=max(len(source_keys) - 1, 0))
-        if len(source_keys):
-            hits = (source_keys[found] == queries).nonzero().squeeze(1)
-        else:
-            hits = found[:0]
+        hits = (source_keys[found] == queries).nonzero().squeeze(1) if len(source_keys) else found[:0]
         target_rows.append(hits.int())
         source_rows.append(found[hits].int())
         counts.append(len(hits))
     return torch.cat(target_rows), torch.cat(source_rows), counts
+
+
+def block_cuts(first: Tensor, second: Tensor, lists: Tensor, rows: int, granule: int) -> Tensor:
+    """For each offset the position of the first pair whose output is >= g * granule, shape (volume, granules + 1)."""
+    edges = torch.arange(0, rows + granule, granule, dtype=torch.int32, device=first.device)
+    cuts = torch.empty(len(lists), len(edges), dtype=torch.int32, device=first.device)
+    for offset, (start, stop, role) in enumerate(lists.tolist()):
+        if role == IDENTITY:
+            cuts[offset] = edges.clamp(max=rows)
+        else:
+            outputs = (first if role == OUTPUT_FIRST else second)[start:stop]
+            cuts[offset] = torch.searchsorted(outputs, edges, out_int32=True)
+    return cuts
