@@ -63,14 +63,15 @@ template <Activation activation> TAMIS_INLINE Vec activate(Vec x) {
   return x;
 }
 
+// The transcendental ones stay out of line: inlined into every store of every kernel they would be most of the library.
+static __attribute__((noinline)) Vec activate_slowly(Vec x, Activation activation) {
+  return activation == Activation::gelu ? activate<Activation::gelu>(x) : activate<Activation::silu>(x);
+}
+
 TAMIS_INLINE Vec activate(Vec x, Activation activation) {
-  switch (activation) {
-    case Activation::relu: return activate<Activation::relu>(x);
-    case Activation::gelu: return activate<Activation::gelu>(x);
-    case Activation::silu: return activate<Activation::silu>(x);
-    case Activation::none: break;
-  }
-  return x;
+  if (activation == Activation::none) return x;
+  if (activation == Activation::relu) return activate<Activation::relu>(x);
+  return activate_slowly(x, activation);
 }
 
 }  // namespace tamis::TAMIS_ISA

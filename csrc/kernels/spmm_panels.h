@@ -52,7 +52,7 @@ template <class T, int nv> struct Panel {
     const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
     TAMIS_UNROLL
     for (int v = 0; v < nv; ++v) {
-      const Vec y = call.activation == Activation::none ? acc[v] + bias : activate(acc[v] + bias, call.activation);
+      const Vec y = activate(acc[v] + bias, call.activation);
       const int left = cols - v * Vec::width;
       if (left >= Vec::width) T::store(c + v * Vec::width, y);
       else T::store_first(c + v * Vec::width, y, left);
