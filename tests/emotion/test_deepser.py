@@ -35,7 +35,7 @@ def test_published_parameter_counts(dims: tuple[int, ...], millions: float) -> N
 
 @pytest.mark.parametrize("streams", [1, 2, 3, 4])
 @pytest.mark.parametrize(
-    "architecture", [SMALL, Architecture(16, 1, 32, 0.1, False, False, False)], ids=["own", "paper"]
+    "architecture", [SMALL, Architecture(16, 1, 32, 0.1, 0.0, False, False, False)], ids=["own", "paper"]
 )
 def test_any_number_of_streams(streams: int, architecture: Architecture) -> None:
     model = DeepSER({f"s{i}": (6, None) for i in range(streams)}, 5, architecture)

@@ -60,6 +60,18 @@ def test_views() -> None:
         view_frames(x, StreamView("a", 6))
 
 
+def test_statistics(features: FeatureSet, tmp_path: Path) -> None:
+    view = StreamView("a", "joined", "statistics")
+    pack(features, view, tmp_path / "packed")
+    packed = open_packed(tmp_path / "packed")
+    assert packed.lengths.tolist() == [1, 0, 1]
+    assert (packed.dim, packed.layers) == (6 * 2 * 4, None)
+    read = features.read(2, "a")
+    assert read is not None
+    both = torch.cat([read.float().mean(dim=1), read.float().std(dim=1, correction=0)], dim=1)
+    torch.testing.assert_close(packed[2][0], both.flatten(), atol=2e-3, rtol=2e-3)
+
+
 def test_pooling_means_what_is_left() -> None:
     frames = torch.tensor([[1.0], [3.0], [5.0]])
     assert pool_frames(frames, 2).tolist() == [[2.0], [5.0]]

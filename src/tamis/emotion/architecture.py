@@ -15,6 +15,9 @@ class Architecture:
     width, heads, hidden : int
         Model width D, attention heads, feed-forward width.
     dropout : float
+        Within legs.
+    input_dropout : float
+        On the numbers of a stream's frames.
     masks : bool
         Padding and missing streams take no part in attention and means.
     positions : bool
@@ -27,11 +30,19 @@ class Architecture:
     heads: Annotated[int, Field(gt=0)] = 4
     hidden: Annotated[int, Field(gt=0)] = 256
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     masks: bool = True
     positions: bool = True
     standardise: bool = True
 
 
 PAPER = Architecture(
-    width=512, heads=1, hidden=2048, dropout=0.1, masks=False, positions=False, standardise=False
+    width=512,
+    heads=1,
+    hidden=2048,
+    dropout=0.1,
+    input_dropout=0.0,
+    masks=False,
+    positions=False,
+    standardise=False,
 )

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from tamis.emotion.architecture import Architecture
-from tamis.emotion.packed_frames import Layer
+from tamis.emotion.packed_frames import Layer, Pool
 from tamis.emotion.targets import Other
 
 STRICT = ConfigDict(extra="forbid")
@@ -59,11 +59,11 @@ class Targets:
 
 @dataclass(frozen=True, config=STRICT)
 class Stream:
-    """A view of a stream of the feature set: which layer, and how many frames are averaged into one."""
+    """A view of a stream of the feature set: which layer, and how frames are pooled (``packed_frames``)."""
 
     stream: str
     layer: Layer = "all"
-    pool: Positive = 1
+    pool: Annotated[Pool, Field(union_mode="left_to_right")] = 1
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -159,6 +159,8 @@ class Config:
     soup: Literal["uniform", "greedy"] = "uniform"
 
     def __post_init__(self) -> None:
+        if any(isinstance(s.pool, int) and s.pool < 1 for s in self.streams.values()):
+            raise ValueError("pool must be at least 1 frame, or 'statistics'")
         if len({m.name for m in self.members}) < len(self.members):
             raise ValueError(f"two members have the same name: {[m.name for m in self.members]}")
         wanted = {s for m in self.members for s in m.streams} | {s for s in (self.baseline_stream,) if s}
@@ -195,8 +197,9 @@ def parse_config(content: Mapping[str, Any], where: str = "config") -> Config:
     """Validate nested settings, with their preset underneath."""
     rest = dict(content)
     preset = rest.pop("preset", None)
+    below = merged(_section_defaults(), load_preset(preset)) if preset else _section_defaults()
     try:
-        return TypeAdapter(Config).validate_python(merged(load_preset(preset), rest) if preset else rest)
+        return TypeAdapter(Config).validate_python(merged(below, rest))
     except ValidationError as error:
         problems = "\n".join(f"  {_problem(e)}" for e in error.errors())
         raise ValueError(f"{where}: {error.error_count()} setting(s) cannot be used:\n{problems}") from None
@@ -224,6 +227,11 @@ def resolved(config: Config) -> dict[str, Any]:
     """All settings as plain values, for files and fingerprints."""
     plain: dict[str, Any] = TypeAdapter(Config).dump_python(config, mode="json")
     return plain
+
+
+def _section_defaults() -> dict[str, Any]:
+    """Sections as they are by default, so that a file may set a part of one."""
+    return {f.name: asdict(f.default) for f in fields(Config) if is_dataclass(f.default)}  # type: ignore[arg-type]
 
 
 def _problem(error: Any) -> str:

@@ -43,7 +43,10 @@ class DeepSER(nn.Module):
         sizes = (a.width, a.heads, a.hidden, a.dropout)
         self.masks = a.masks
         self.inputs = nn.ModuleDict(
-            {name: StreamInput(dim, layers, a.standardise) for name, (dim, layers) in streams.items()}
+            {
+                name: StreamInput(dim, layers, a.standardise, a.input_dropout)
+                for name, (dim, layers) in streams.items()
+            }
         )
         self.legs = nn.ModuleDict({name: Leg(dim, *sizes, a.positions) for name, (dim, _) in streams.items()})
         self.fusion_first = Leg(a.width, *sizes, positions=False)

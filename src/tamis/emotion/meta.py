@@ -69,9 +69,9 @@ def meta_inputs(members: Sequence[Predictions], kind: str) -> Tensor:
         )
     blocks = []
     for member in members:
-        p = torch.from_numpy(member.probabilities).float()
+        p = torch.tensor(member.probabilities, dtype=torch.float32)
         p = p.clamp(min=SMALLEST_PROBABILITY).log() if kind == "log_probabilities" else p
-        blocks += [p, torch.from_numpy(member.attributes).float().nan_to_num(0.0)]
+        blocks += [p, torch.tensor(member.attributes, dtype=torch.float32).nan_to_num(0.0)]
     return torch.cat(blocks, dim=1)
 
 

@@ -153,7 +153,7 @@ def disagreement_auroc(p: Floats, soft: Floats) -> float:
 
 
 def ccc(predicted: Floats, rated: Floats) -> float:
-    """Concordance correlation coefficient over the rows that have both."""
+    """Concordance correlation coefficient over the rows that have both, with sample (n - 1) variances."""
     known = ~np.isnan(predicted) & ~np.isnan(rated)
     if known.sum() < 2:
         return float("nan")

@@ -13,20 +13,24 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from tamis.emotion.features import FeatureSet
+from tamis.emotion.features import FeatureSet, StreamInfo
 from tamis.training.written_beside import write_json, written_beside
 
-Layer = Literal["all", "last", "last4"] | int
-"""All kept layers (a leg learns their weights), the last, the sum of the last four, or one by number (-1 = last)."""
+Layer = Literal["all", "joined", "last", "last4"] | int
+"""All kept layers (a leg learns their weights), all side by side as one wide vector, the last, the sum of the last four,
+or one by number (-1 = last)."""
+
+Pool = int | Literal["statistics"]
+"""The mean of so many frames makes one; or the whole utterance makes one: its mean and deviation side by side."""
 
 
 @dataclass(frozen=True)
 class StreamView:
-    """How members see a stream of the feature set: which layer, and the mean of how many frames makes one."""
+    """How members see a stream of the feature set: which layer, and how frames are pooled."""
 
     stream: str
     layer: Layer = "all"
-    pool: int = 1
+    pool: Pool = 1
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,11 @@ def pack(features: FeatureSet, view: StreamView, folder: Path) -> None:
     """Write ``frames.npy``, ``starts.npy`` and ``view.json`` into ``folder``, unless they are there already."""
     if (folder / "view.json").exists():
         return
-    pooled = -(-features.frames(view.stream) // view.pool)
+    pooled = pooled_lengths(features.frames(view.stream), view.pool)
     starts = np.concatenate([[0], np.cumsum(pooled)]).astype(np.int64)
     info = features.streams[view.stream]
-    layered = view.layer == "all" and info.layers is not None
-    shape = (int(starts[-1]), *((info.layers,) if layered else ()), info.dim)
+    layers, dim = viewed_shape(info, view)
+    shape = (int(starts[-1]), *(() if layers is None else (layers,)), dim)
     with written_beside(folder / "frames.npy") as beside:
         packed = np.lib.format.open_memmap(
             beside, mode="w+", dtype=_dtype(features, view.stream), shape=shape
@@ -101,12 +105,27 @@ def open_packed(folder: Path) -> PackedFrames:
     return PackedFrames(np.load(folder / "frames.npy", mmap_mode="r"), np.load(folder / "starts.npy"))
 
 
+def viewed_shape(info: StreamInfo, view: StreamView) -> tuple[int | None, int]:
+    """Layers (None: a single one) and width of a view's frames."""
+    width = info.dim * (2 if view.pool == "statistics" else 1)
+    if info.layers is None or view.layer not in ("all", "joined"):
+        return None, width
+    return (None, width * info.layers) if view.layer == "joined" else (info.layers, width)
+
+
+def pooled_lengths(lengths: npt.NDArray[np.int64], pool: Pool) -> npt.NDArray[np.int64]:
+    """Frames after pooling, for utterances of ``lengths`` frames."""
+    pooled: npt.NDArray[np.int64] = np.minimum(lengths, 1) if pool == "statistics" else -(-lengths // pool)
+    return pooled
+
+
 def view_frames(features: Tensor, view: StreamView) -> Tensor:
     """Apply a view to one utterance: (T, D) or (L, T, D) -> (T', D), or (T', L, D) where all layers stay."""
     if features.dim() == 2:
         return pool_frames(features, view.pool)
-    if view.layer == "all":
-        return pool_frames(features.transpose(0, 1), view.pool)
+    if view.layer == "all" or view.layer == "joined":
+        pooled = pool_frames(features.transpose(0, 1), view.pool)
+        return pooled.flatten(1) if view.layer == "joined" else pooled
     if view.layer == "last4":
         return pool_frames(features[-4:].float().sum(dim=0).to(features.dtype), view.pool)
     layer = -1 if view.layer == "last" else view.layer
@@ -115,10 +134,17 @@ def view_frames(features: Tensor, view: StreamView) -> Tensor:
     return pool_frames(features[layer], view.pool)
 
 
-def pool_frames(frames: Tensor, pool: int) -> Tensor:
-    """Mean of every ``pool`` frames, the last mean over those that are left; (T, …) -> (ceil(T / pool), …)."""
+def pool_frames(frames: Tensor, pool: Pool) -> Tensor:
+    """Mean of every ``pool`` frames, the last mean over those that are left; (T, …, D) -> (ceil(T / pool), …, D).
+
+    Or ``"statistics"``: mean and deviation over all frames; (T, …, D) -> (1, …, 2 D).
+    """
     if pool == 1:
         return frames
+    if pool == "statistics":
+        wide = frames.float()
+        both = torch.cat([wide.mean(dim=0), wide.std(dim=0, correction=0)], dim=-1)
+        return both[None].to(frames.dtype)
     groups = [part.float().mean(dim=0) for part in frames.split(pool)]
     return torch.stack(groups).to(frames.dtype)
 

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class StreamInput(nn.Module):
@@ -15,15 +16,17 @@ class StreamInput(nn.Module):
     standardise : bool
         Subtract ``mean`` and divide by ``deviation``; :meth:`measure` sets both from training frames, until then they
         change nothing.
+    dropout : float
+        Share of the numbers that training sets to zero.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, dim: int, layers: int | None, standardise: bool) -> None:
+    def __init__(self, dim: int, layers: int | None, standardise: bool, dropout: float = 0.0) -> None:
         super().__init__()
         shape = (dim,) if layers is None else (layers, dim)
-        self.standardise = standardise
+        self.standardise, self.dropout = standardise, dropout
         self.mixture = nn.Parameter(torch.zeros(layers)) if layers is not None else None
         if standardise:
             self.register_buffer("mean", torch.zeros(shape))
@@ -41,4 +44,4 @@ class StreamInput(nn.Module):
             frames = (frames - self.mean) / self.deviation
         if self.mixture is not None:
             frames = torch.einsum("btld,l->btd", frames, self.mixture.softmax(dim=0))
-        return frames * mask[..., None].to(frames.dtype)
+        return F.dropout(frames, self.dropout, self.training) * mask[..., None].to(frames.dtype)

@@ -59,7 +59,8 @@ def smoothed(soft: Array, epsilon: float) -> Array:
     """Move a share ``epsilon`` of every label to the uniform distribution (EMO-SUPERB uses 0.05)."""
     if not 0 <= epsilon < 1:
         raise ValueError(f"smoothed(soft, epsilon={epsilon}): epsilon must be at least 0 and below 1.")
-    return (1 - epsilon) * soft + epsilon / soft.shape[1]
+    moved: Array = (1 - epsilon) * soft + epsilon / soft.shape[1]
+    return moved
 
 
 def defined(soft: Array) -> npt.NDArray[np.bool_]:

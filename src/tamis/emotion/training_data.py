@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tamis.emotion.categories import OTHER
-from tamis.emotion.config import Config
+from tamis.emotion.config import Config, Stream
 from tamis.emotion.features import FeatureSet
 from tamis.emotion.packed_frames import PackedFrames, StreamView, open_packed, pack
 from tamis.emotion.sampling import Rows, speaker_folds
@@ -142,12 +142,12 @@ def load_training_data(config: Config, packed: Path) -> TrainingData:
         development=development[original[development]],
         test=test[original[test]],
         folds=speaker_folds(list(speakers[train]), config.splits.folds, config.seed),
-        frames={name: _packed(features, config, name, packed) for name in config.streams},
+        frames={name: load_packed(features, choice, packed) for name, choice in config.streams.items()},
     )
 
 
-def _packed(features: FeatureSet, config: Config, name: str, folder: Path) -> PackedFrames:
-    choice = config.streams[name]
+def load_packed(features: FeatureSet, choice: Stream, folder: Path) -> PackedFrames:
+    """Frames of a view, packed into a folder of its own below ``folder`` unless they are there already."""
     view = StreamView(choice.stream, choice.layer, choice.pool)
     key = hashlib.blake2b(repr(view).encode(), digest_size=6).hexdigest()
     pack(features, view, folder / key)

@@ -65,10 +65,13 @@ def write_synthetic(folder: Path, recipe: SynthRecipe | None = None, seed: int =
         offsets = {name: rng.standard_normal(info.dim) for name, info in recipe.streams.items()}
         for number in range(recipe.utterances):
             category = int(rng.integers(len(recipe.categories)))
-            row = {"utterance": f"s{speaker:03d}_u{number:03d}", "speaker": f"s{speaker:03d}"}
+            row: dict[str, str | float] = {
+                "utterance": f"s{speaker:03d}_u{number:03d}",
+                "speaker": f"s{speaker:03d}",
+            }
             row |= {"split": _split(recipe, speaker), "gender": "fm"[speaker % 2]}
             row |= _votes(recipe, category, rng) | _ratings(moods[category], rng)
-            row |= _streams(folder, recipe, row["utterance"], directions, offsets, category, rng)
+            row |= _streams(folder, recipe, str(row["utterance"]), directions, offsets, category, rng)
             rows.append(row)
     write_index(folder, pd.DataFrame(rows), recipe.categories, recipe.streams)
     return FeatureSet(folder)
@@ -103,8 +106,8 @@ def _streams(
     offsets: Mapping[str, np.ndarray],
     category: int,
     rng: np.random.Generator,
-) -> dict[str, str | int]:
-    cells: dict[str, str | int] = {}
+) -> dict[str, str | float]:
+    cells: dict[str, str | float] = {}
     for place, (name, info) in enumerate(recipe.streams.items()):
         length = int(rng.integers(4, 20))
         shape = (info.layers or 1, length, info.dim)
