@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import cycle
@@ -12,18 +12,16 @@ from typing import Any, Literal
 from torch import Tensor
 
 from tamis.bench import gate
+from tamis.bench.blocks import Entrant, Timed, time_blocks
 from tamis.bench.contestants import Contestant
 from tamis.bench.energy import joules_per_call
 from tamis.bench.gate import Operands
 from tamis.bench.machine import Machine
 from tamis.bench.prepared import Prepared, Unavailable
 from tamis.bench.rows import Row
-from tamis.tuning.timer import Timing, time_interleaved
 from tamis.workloads.manifest import Manifest
 
 COLD_BYTES = 256 << 20
-
-_ATTEMPTS, _TOO_DIRTY = 3, 2 / 3  # above two thirds the timer has to take disturbed samples
 
 # What an engine may raise at a product it cannot do; anything else is a bug of the bench and stops it.
 _ENGINE_ERRORS = (RuntimeError, ValueError, TypeError, NotImplementedError, MemoryError, OSError)
@@ -59,17 +57,6 @@ class Cell:
         return f"{self.matrix}_n{self.n}{planned}_{self.cache}"
 
 
-@dataclass(frozen=True)
-class _Entrant:
-    """A contestant that passed the gate."""
-
-    name: str
-    role: str
-    prepared: Prepared
-    call: Callable[[], Any]
-    row: Row
-
-
 def run_cell(
     cell: Cell,
     weight: Tensor,
@@ -101,16 +88,15 @@ def run_cell(
     operands = Operands.make(weight, cell.n, cell.pattern)
     blank = _blank_row(cell, manifest, weight, machine)
     rows: dict[str, Row] = {}
-    entrants: list[_Entrant] = []
+    entrants: list[Entrant] = []
     for contestant in contestants:
         admitted = _admit(contestant, cell, operands, replace(blank, contestant=contestant.name))
         if isinstance(admitted, Row):
             rows[contestant.name] = admitted
         else:
             entrants.append(admitted)
-    for block, groups in _blocks(entrants):
-        for row in _time_block(block, groups, share_s):
-            rows.setdefault(row.contestant, row)
+    for timed in time_blocks(entrants, share_s):
+        rows[timed.entrant.name] = _timed_row(timed)
     return [rows[contestant.name] for contestant in contestants]
 
 
@@ -147,7 +133,7 @@ def _blank_row(cell: Cell, manifest: Manifest, weight: Tensor, machine: Machine)
     )
 
 
-def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> _Entrant | Row:
+def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> Entrant | Row:
     """Prepare a contestant and check its product; a row that says why not, where it may not be timed."""
     try:
         prepared = contestant.prepare(operands, cell.planned_n)
@@ -173,59 +159,28 @@ def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> 
         return replace(row, status="unavailable", note=str(reason))
     except _ENGINE_ERRORS as reason:
         return replace(row, status="failed", note=f"{type(reason).__name__}: {str(reason)[:200]}")
-    return _Entrant(contestant.name, contestant.role, prepared, call, row)
+    return Entrant(contestant.name, contestant.role, prepared, call, row)
 
 
 def _cycling(contestant: Contestant, cell: Cell, operands: Operands, first: Prepared) -> Callable[[], Any]:
     """A call that takes the next of enough copies of A that none is in cache when its turn comes again."""
     copies = max(2, ceil(COLD_BYTES / max(1, first.streamed_bytes)))
-    runs = [
-        contestant.prepare(replace(operands, weight=operands.weight.clone()), cell.planned_n).run
-        for _ in range(copies)
-    ]
+    runs = []
+    for _ in range(copies):
+        copied = replace(operands, weight=operands.weight.clone())
+        runs.append(contestant.prepare(copied, cell.planned_n).run)
+        runs[-1]()  # what a first call does once, such as packing values, is no part of a cold call
     turns = cycle(runs)
     return lambda: next(turns)()
 
 
-def _blocks(entrants: Sequence[_Entrant]) -> Iterator[tuple[str, list[list[_Entrant]]]]:
-    """Yield (name, groups): a group is interleaved, the groups of a block run one after the other."""
-    dense = [entrant for entrant in entrants if entrant.role == "dense"]
-    shared = [entrant for entrant in entrants if entrant.prepared.pool == "torch"]
-    if shared:
-        yield "torch", [shared]
-    for entrant in entrants:
-        if entrant.prepared.pool == "own":
-            yield entrant.name, [[entrant], dense] if dense else [[entrant]]
-
-
-def _time_block(block: str, groups: list[list[_Entrant]], share_s: float) -> Iterator[Row]:
-    timings: dict[str, Timing] = {}
-    for group in groups:
-        timings |= _time_undisturbed({entrant.name: entrant.call for entrant in group}, share_s * len(group))
-    members = [entrant for group in groups for entrant in group]
-    dense_us = min(
-        (timings[entrant.name].median_us for entrant in members if entrant.role == "dense"), default=None
-    )
-    for entrant in members:
-        yield _timed_row(entrant, timings[entrant.name], block, dense_us)
-
-
-def _time_undisturbed(calls: dict[str, Callable[[], Any]], budget_s: float) -> dict[str, Timing]:
-    """Time a group; again, up to twice, while someone has too few clean samples; the cleanest attempt counts."""
-    attempts: list[dict[str, Timing]] = []
-    for _ in range(_ATTEMPTS):
-        attempts.append(time_interleaved(calls, budget_s=budget_s))
-        if all(timing.dirty <= _TOO_DIRTY for timing in attempts[-1].values()):
-            break
-    return min(attempts, key=lambda timings: max(timing.dirty for timing in timings.values()))
-
-
-def _timed_row(entrant: _Entrant, timing: Timing, block: str, dense_us: float | None) -> Row:
-    row = entrant.row
+def _timed_row(timed: Timed) -> Row:
+    entrant, timing, row = timed.entrant, timed.timing, timed.entrant.row
     useful = 2 * row.n * (row.nnz if entrant.role in ("ours", "peer") else row.m * row.k)
     return replace(
         row,
-        block=block,
+        block=timed.block,
+        note=timed.note,
         median_us=timing.median_us,
         q1_us=timing.q1_us,
         q3_us=timing.q3_us,
@@ -235,9 +190,9 @@ def _timed_row(entrant: _Entrant, timing: Timing, block: str, dense_us: float | 
         calls_per_sample=timing.calls_per_sample,
         first_call_us=timing.first_call_us,
         gflops=useful / timing.median_us / 1e3,
-        dense_us=dense_us,
-        speedup=None if dense_us is None else dense_us / timing.median_us,
-        breakeven_calls=breakeven_calls(row.pack_us, timing.median_us, dense_us),
+        dense_us=timed.dense_us,
+        speedup=None if timed.dense_us is None else timed.dense_us / timing.median_us,
+        breakeven_calls=breakeven_calls(row.pack_us, timing.median_us, timed.dense_us),
         joules=joules_per_call(entrant.call),
     )
 
