@@ -146,6 +146,10 @@ LIBRARY.define(
     "int[] dense_offsets) -> Tensor"
 )
 LIBRARY.define(
+    "sparse_conv_input_gradient(Tensor grad, Tensor weight, Tensor first, Tensor second, Tensor lists, int in_rows, "
+    "int groups, str dataflow, int[] dense_offsets) -> Tensor"
+)
+LIBRARY.define(
     "sparse_conv_weight_gradient(Tensor feats, Tensor grad, Tensor first, Tensor second, Tensor lists, Tensor cuts, "
     "int out_rows, int groups, str dataflow) -> Tensor"
 )
@@ -213,13 +217,41 @@ def _weight_gradient(
     return torch.cat([reference.weight_gradient(x, g, first, second, lists, out_rows) for x, g in parts], 2)
 
 
+def _input_gradient(
+    grad: Tensor,
+    weight: Tensor,
+    first: Tensor,
+    second: Tensor,
+    lists: Tensor,
+    in_rows: int,
+    groups: int,
+    dataflow: str,
+    dense: list[int],
+) -> Tensor:
+    """dX = the transposed map with transposed weights."""
+    volume, c_in, c_out = weight.shape
+    grouped = weight.reshape(volume, c_in, groups, c_out // groups)
+    turned = grouped.permute(0, 3, 2, 1).reshape(volume, c_out // groups, groups * c_in).contiguous()
+    back = transposed_lists(lists)
+    cuts = block_cuts(first, second, back, in_rows)
+    return _forward(
+        grad, turned, None, None, None, first, second, back, cuts, in_rows, groups, False, dataflow, dense
+    )
+
+
 LIBRARY.impl("sparse_conv", _forward, "CompositeExplicitAutograd")
+LIBRARY.impl("sparse_conv_input_gradient", _input_gradient, "CompositeExplicitAutograd")
 LIBRARY.impl("sparse_conv_weight_gradient", _weight_gradient, "CompositeExplicitAutograd")
 
 
 @torch.library.register_fake("tamis::sparse_conv", lib=LIBRARY)
 def _(feats: Tensor, weight: Tensor, *rest: Any) -> Tensor:
     return feats.new_empty(rest[7], weight.shape[2])
+
+
+@torch.library.register_fake("tamis::sparse_conv_input_gradient", lib=LIBRARY)
+def _(grad: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+    return grad.new_empty(rest[3], weight.shape[1] * rest[4])
 
 
 @torch.library.register_fake("tamis::sparse_conv_weight_gradient", lib=LIBRARY)
@@ -250,34 +282,14 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     grad = grad.contiguous()
     d_feats = d_weight = None
     if ctx.needs_input_grad[0]:
-        d_feats = _input_gradient(grad, weight, first, second, lists, len(feats), groups, dataflow, dense)
+        d_feats = torch.ops.tamis.sparse_conv_input_gradient(
+            grad, weight, first, second, lists, len(feats), groups, dataflow, dense
+        )
     if ctx.needs_input_grad[1]:
         d_weight = torch.ops.tamis.sparse_conv_weight_gradient(
             feats, grad, first, second, lists, cuts, rows, groups, dataflow
         ).to(weight.dtype)
     return d_feats, d_weight, d_bias, None, d_residual, *([None] * 9)
-
-
-def _input_gradient(
-    grad: Tensor,
-    weight: Tensor,
-    first: Tensor,
-    second: Tensor,
-    lists: Tensor,
-    in_rows: int,
-    groups: int,
-    dataflow: str,
-    dense: list[int],
-) -> Tensor:
-    """dX = the transposed map with transposed weights."""
-    volume, c_in, c_out = weight.shape
-    grouped = weight.reshape(volume, c_in, groups, c_out // groups)
-    turned = grouped.permute(0, 3, 2, 1).reshape(volume, c_out // groups, groups * c_in).contiguous()
-    back = transposed_lists(lists)
-    cuts = block_cuts(first, second, back, in_rows)
-    return torch.ops.tamis.sparse_conv(
-        grad, turned, None, None, None, first, second, back, cuts, in_rows, groups, False, dataflow, dense
-    )
 
 
 torch.library.register_autograd("tamis::sparse_conv", _backward, setup_context=_save, lib=LIBRARY)
