@@ -35,7 +35,7 @@ def tiny_jobs(made: list[str]) -> list[Job]:
 def made(monkeypatch):
     made: list[str] = []
     monkeypatch.setattr(spmm, "_planned", lambda options: tiny_jobs(made))
-    monkeypatch.setattr(spmm, "this_machine", lambda package: MACHINE)
+    monkeypatch.setattr(spmm, "this_machine", lambda: MACHINE)
     monkeypatch.setattr(spmm, "_SHARE_S", {"quick": 1e-3, "default": 1e-3, "full": 1e-3})
     return made
 

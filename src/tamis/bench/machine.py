@@ -13,6 +13,8 @@ from types import ModuleType
 
 import torch
 
+import tamis
+
 _TAKING_PART = ("torch", "numpy", "scipy", "numba", "mkl")
 _FINGERPRINTED = ("kernels", "ops", "tuning")  # rooms that decide how fast ours is
 
@@ -30,25 +32,19 @@ class Machine:
     peak_gflops: float | None
 
 
-def this_machine(package: Path) -> Machine:
-    """Describe this process: CPU, ISA in use, threads, versions of whoever takes part, FMA peak (takes 0.3 s).
-
-    Parameters
-    ----------
-    package : Path
-        Folder of the installed ``tamis`` package.
-    """
+def this_machine() -> Machine:
+    """Describe this process: CPU, ISA in use, threads, versions of whoever takes part, FMA peak (takes 0.3 s)."""
     native = _native()
     threads = torch.get_num_threads()
-    versions = [f"python {platform.python_version()}"]
-    versions += [f"{name} {_version(name)}" for name in ("tamis", *_TAKING_PART)]
+    versions = [f"python {platform.python_version()}", f"tamis {tamis.__version__}"]
+    versions += [f"{name} {_version(name)}" for name in _TAKING_PART]
     return Machine(
         device="cpu",
         cpu=cpu_name(),
         isa=str(native.isa()) if native else "none",
         threads=threads,
         versions="; ".join(versions),
-        build=fingerprint(package),
+        build=fingerprint(Path(tamis.__file__).parent),
         peak_gflops=_fma_peak_gflops(native, threads) if native else None,
     )
 

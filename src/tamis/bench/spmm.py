@@ -9,7 +9,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal
 
-import tamis
 from tamis.bench import rows
 from tamis.bench.cell import Cell, run_cell
 from tamis.bench.machine import Machine, this_machine
@@ -105,7 +104,7 @@ def run(options: Options, *, progress: Callable[[Progress], None] | None = None)
     FileNotFoundError   if an ``smtx`` path holds none.
     ValueError          if the CSV there was written by a version with other columns.
     """
-    machine = this_machine(Path(tamis.__file__).parent)
+    machine = this_machine()
     planned = list(_planned(options))
     path = options.csv_path(machine)
     before = [] if options.fresh else rows.read(path)
