@@ -32,8 +32,14 @@ class Machine:
     peak_gflops: float | None
 
 
-def this_machine() -> Machine:
-    """Describe this process: CPU, ISA in use, threads, versions of whoever takes part, FMA peak (takes 0.3 s)."""
+def this_machine(package: Path = Path(tamis.__file__).parent) -> Machine:
+    """Describe this process: CPU, ISA in use, threads, versions of whoever takes part, FMA peak (takes 0.3 s).
+
+    Parameters
+    ----------
+    package : Path
+        Folder whose code the fingerprint is taken of.
+    """
     native = _native()
     threads = torch.get_num_threads()
     versions = [f"python {platform.python_version()}", f"tamis {tamis.__version__}"]
@@ -44,7 +50,7 @@ def this_machine() -> Machine:
         isa=str(native.isa()) if native else "none",
         threads=threads,
         versions="; ".join(versions),
-        build=fingerprint(Path(tamis.__file__).parent),
+        build=fingerprint(package),
         peak_gflops=_fma_peak_gflops(native, threads) if native else None,
     )
 
