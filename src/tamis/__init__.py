@@ -1,8 +1,24 @@
 """Sparse deep-learning inference for PyTorch: what matters stays, the zeros fall through."""
 
 from tamis.formats import BSR, CSR, NM, Bitmap, load, save
+from tamis.models import load_sparse, save_sparse, sparsify
 from tamis.ops.spmm import linear, plan_spmm, spmm
+from tamis.pruning import prune
 
 __version__ = "0.1.0"
 
-__all__ = ["BSR", "CSR", "NM", "Bitmap", "linear", "load", "plan_spmm", "save", "spmm"]
+__all__ = [
+    "BSR",
+    "CSR",
+    "NM",
+    "Bitmap",
+    "linear",
+    "load",
+    "load_sparse",
+    "plan_spmm",
+    "prune",
+    "save",
+    "save_sparse",
+    "sparsify",
+    "spmm",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 from types import ModuleType
 
@@ -23,8 +24,7 @@ def native() -> ModuleType:
         If ``TAMIS_CPU_ISA`` is set to a name that is unknown or that this CPU lacks.
     """
     # torch is imported above, so its own libgomp is the one OpenMP runtime of the process.
-    from tamis import _cpu
-
+    _cpu = importlib.import_module("tamis._cpu")
     if name := os.environ.get(ISA_VARIABLE):
         force_isa(name, _cpu)
     return _cpu
