@@ -4,13 +4,13 @@ import itertools
 
 import pytest
 import torch
-from tests.conformance import matrices
 from torch import Tensor
 
 import tamis
 from tamis.formats import SparseMatrix
 from tamis.kernels.reference.spmm import spmm as reference
 from tamis.ops.spmm import KERNELS
+from tests.conformance import matrices
 
 # Per unit of sum(|a| |b|): float32 sums err by at most k roundings; half types round B before and C after.
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 1e-2, torch.float16: 1.5e-3}

@@ -38,7 +38,10 @@ def imported_rooms(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [f"{node.module}.{alias.name}" if node.module == "tamis" else node.module for alias in node.names]
+            names = [
+                f"{node.module}.{alias.name}" if node.module == "tamis" else node.module
+                for alias in node.names
+            ]
         else:
             continue
         for name in names:
@@ -67,7 +70,9 @@ def test_room_imports_only_what_it_may(room: str) -> None:
 
 
 def test_no_drawers() -> None:
-    assert not [f for f in FILES if f.stem in {"utils", "util", "helpers", "helper", "common", "misc", "base", "core"}]
+    assert not [
+        f for f in FILES if f.stem in {"utils", "util", "helpers", "helper", "common", "misc", "base", "core"}
+    ]
 
 
 def run(code: str) -> str:

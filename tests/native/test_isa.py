@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
-
 import tamis._cpu
+
 from tamis.kernels.cpu.native import force_isa, native
 
 MODULE = Path(tamis._cpu.__file__)
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment})
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
+    )
 
 
 def test_the_best_supported_isa_runs_unless_one_is_forced() -> None:
@@ -50,13 +52,18 @@ def test_no_weak_symbol_comes_from_code_compiled_for_one_isa() -> None:
     weak = [line for line in symbols.splitlines() if " W " in line or " V " in line]
     isas = native().isas_compiled()
     foreign = [
-        line for line in weak if any(f"tamis::{isa}::" in line for isa in isas) and not _inside_isa_namespace(line, isas)
+        line
+        for line in weak
+        if any(f"tamis::{isa}::" in line for isa in isas) and not _inside_isa_namespace(line, isas)
     ]
     assert not foreign
 
 
 def _inside_isa_namespace(line: str, isas: list[str]) -> bool:
-    return any(line.split(" ", 2)[-1].lstrip("WV ").startswith((f"void tamis::{isa}::", f"tamis::{isa}::")) for isa in isas)
+    return any(
+        line.split(" ", 2)[-1].lstrip("WV ").startswith((f"void tamis::{isa}::", f"tamis::{isa}::"))
+        for isa in isas
+    )
 
 
 @pytest.mark.skipif(not shutil.which("readelf"), reason="needs readelf (binutils)")
@@ -91,7 +98,9 @@ def test_hot_loops_have_no_stack_traffic_and_load_each_operand_once(isa: str, ke
         ["objdump", "-d", "-C", "--no-show-raw-insn", MODULE], capture_output=True, text=True, check=True
     ).stdout
     vectors = {"avx512": 4, "avx2": 3}[isa]
-    loops = hot_loops(listing, f"tamis::{isa}::Panel<tamis::{isa}::Float32, {vectors}>::block<tamis::{isa}::{kernel}Tile>")
+    loops = hot_loops(
+        listing, f"tamis::{isa}::Panel<tamis::{isa}::Float32, {vectors}>::block<tamis::{isa}::{kernel}Tile>"
+    )
     assert loops
     for loop in loops:
         fmas = [line for line in loop if "vfmadd" in line]

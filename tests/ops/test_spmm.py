@@ -180,7 +180,16 @@ def test_gradients_are_those_of_dense(layout: str, activation: str | None, make:
 def test_operator_passes_the_checks_of_torch_library(a: tamis.CSR) -> None:
     plan = tamis.plan_spmm(a, 8)
     values = a.values.clone().requires_grad_()
-    operands = (values, torch.randn(40, 8, requires_grad=True), None, plan.packed, plan.sizes, plan.kernel, None, False)
+    operands = (
+        values,
+        torch.randn(40, 8, requires_grad=True),
+        None,
+        plan.packed,
+        plan.sizes,
+        plan.kernel,
+        None,
+        False,
+    )
     # Not test_schema: the packed copy is a cache, and is refreshed without being declared as mutated.
     checks = ("test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
     torch.library.opcheck(torch.ops.tamis.spmm.default, operands, test_utils=checks)

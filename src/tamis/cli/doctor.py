@@ -48,9 +48,17 @@ def _facts() -> Iterator[tuple[str, str]]:
     yield "FMA peak", f"{cpu.fma_peak(0.1):.0f} float32 GFLOP/s, one thread"
     yield "threads", f"{threads} (torch.get_num_threads())"
     tuned = path_for(cpu.isa(), threads)
-    yield "tuning", str(tuned) if tuned.exists() else "shipped constants; `tamis tune` measures this machine in seconds"
+    yield (
+        "tuning",
+        str(tuned) if tuned.exists() else "shipped constants; `tamis tune` measures this machine in seconds",
+    )
     yield "OpenMP runtimes", ", ".join(_openmp_runtimes()) or "unknown"
-    yield "CUDA", torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU (the CPU kernels are all there is today)"
+    yield (
+        "CUDA",
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else "no GPU (the CPU kernels are all there is today)",
+    )
 
 
 def _openmp_runtimes() -> list[str]:

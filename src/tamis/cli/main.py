@@ -10,7 +10,10 @@ import typer
 
 # verb -> (module with a typer app or function, one line of help)
 VERBS: dict[str, tuple[str, str]] = {
-    "tour": ("tamis.cli.tour", "Prune a real model, run it on sparse kernels, and compare with dense PyTorch."),
+    "tour": (
+        "tamis.cli.tour",
+        "Prune a real model, run it on sparse kernels, and compare with dense PyTorch.",
+    ),
     "doctor": ("tamis.cli.doctor", "Tell CPU, instruction sets, threads, versions, and what is missing."),
     "tune": ("tamis.cli.tune", "Measure this machine's constants, so that plans are chosen for it."),
     "explain": ("tamis.cli.explain", "Say which kernel a matrix would run on, how fast, and why."),

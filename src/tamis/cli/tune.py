@@ -20,9 +20,13 @@ def tune() -> None:
     console = Console()
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("measuring")
-        machine = tune_spmm(lambda what, done, total: bar.update(task, description=what, completed=done, total=total))
+        machine = tune_spmm(
+            lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+        )
     path = save_machine(machine, native().isa(), torch.get_num_threads())
     for name, prices in machine.kernels.items():
         console.print(f"{name}: {prices}")
-    console.print(f"dense: {machine.dense_gflops[-1][1]:.0f} GFLOP/s a thread at n = {machine.dense_gflops[-1][0]}")
+    console.print(
+        f"dense: {machine.dense_gflops[-1][1]:.0f} GFLOP/s a thread at n = {machine.dense_gflops[-1][0]}"
+    )
     console.print(f"kept in {path}", soft_wrap=True)

@@ -267,7 +267,10 @@ def _tiling(a: SparseMatrix, n: int, machine: Machine, threads: int, density: fl
     m = a.shape[0]
     density = a.density if density is None else density
     l1_cols = 8192 // (machine.panel_vectors * machine.width)  # 32 KiB
-    block_cols = next(cols for limit, cols in ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1, 4)) if density > limit) * l1_cols
+    block_cols = (
+        next(cols for limit, cols in ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1, 4)) if density > limit)
+        * l1_cols
+    )
     panels = max(1, math.ceil(n / (machine.panel_vectors * machine.width)))
     parts = max(math.ceil(m / 1024), math.ceil(min(threads, 64) / panels) if panels < threads else 1)
     part_rows = max(32, math.ceil(m / max(parts, 1) / 4) * 4)
@@ -278,7 +281,12 @@ def _tiling(a: SparseMatrix, n: int, machine: Machine, threads: int, density: fl
 
 def _pack(indices: PackableStructure, a: SparseMatrix, tiling: _Tiling) -> SpmmStructure:
     structure = pack_structure(
-        indices.crow_indices, indices.col_indices, indices.blocksize, a.shape, tiling.part_rows, tiling.block_cols
+        indices.crow_indices,
+        indices.col_indices,
+        indices.blocksize,
+        a.shape,
+        tiling.part_rows,
+        tiling.block_cols,
     )
     if indices.order is None:
         return structure

@@ -25,7 +25,9 @@ def check_dense(call: str, name: str, b: Tensor, a: SparseMatrix) -> None:
     if not isinstance(b, Tensor) or b.layout != torch.strided:
         raise TypeError(f"{call}: {name} is {_kind(b)}, expected a dense tensor.")
     if b.device != a.device:
-        raise ValueError(f"{call}: a is on {a.device}, but {name} is on {b.device}. Move one: a.to({str(b.device)!r}).")
+        raise ValueError(
+            f"{call}: a is on {a.device}, but {name} is on {b.device}. Move one: a.to({str(b.device)!r})."
+        )
     if b.dtype not in KERNEL_DTYPES:
         raise NotImplementedError(
             f"{call}: {name} is {b.dtype}; kernels take float32, bfloat16 and float16. "
@@ -45,8 +47,10 @@ def check_inner(call: str, name: str, inner: int, b: Tensor, a: SparseMatrix) ->
         return
     what = f"a is {type(a).__name__} of shape {a.shape}"
     if name == "b":
-        hint = f"\nb.T has the right shape; did you mean spmm(a, b.T)?" if b.shape[1] == k else ""
-        raise ValueError(f"{call}: inner sizes differ: {what}, so b needs {k} rows, but b has shape {tuple(b.shape)}.{hint}")
+        hint = "\nb.T has the right shape; did you mean spmm(a, b.T)?" if b.shape[1] == k else ""
+        raise ValueError(
+            f"{call}: inner sizes differ: {what}, so b needs {k} rows, but b has shape {tuple(b.shape)}.{hint}"
+        )
     hint = "\nx.T has the right shape; did you mean spmm(a, x)?" if b.ndim == 2 and b.shape[0] == k else ""
     raise ValueError(
         f"{call}: inner sizes differ: {what}, so x needs a last size of {k}, but x has shape {tuple(b.shape)}.{hint}"
@@ -55,12 +59,16 @@ def check_inner(call: str, name: str, inner: int, b: Tensor, a: SparseMatrix) ->
 
 def check_epilogue(call: str, a: SparseMatrix, bias: Tensor | None, activation: str | None) -> None:
     if activation not in ACTIVATIONS:
-        raise ValueError(f"{call}: activation is {activation!r}, expected one of 'relu', 'gelu', 'silu' or None.")
+        raise ValueError(
+            f"{call}: activation is {activation!r}, expected one of 'relu', 'gelu', 'silu' or None."
+        )
     if bias is None:
         return
     if not isinstance(bias, Tensor) or bias.shape != (a.shape[0],):
         shape = tuple(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
-        raise ValueError(f"{call}: a has {a.shape[0]} rows, so bias needs shape ({a.shape[0]},), but got {shape}.")
+        raise ValueError(
+            f"{call}: a has {a.shape[0]} rows, so bias needs shape ({a.shape[0]},), but got {shape}."
+        )
     if bias.dtype not in KERNEL_DTYPES or bias.device != a.device:
         raise ValueError(
             f"{call}: bias is {bias.dtype} on {bias.device}, expected float32, bfloat16 or float16 on {a.device}."
@@ -69,7 +77,9 @@ def check_epilogue(call: str, a: SparseMatrix, bias: Tensor | None, activation: 
 
 def check_plan(call: str, a: SparseMatrix, plan: SpmmPlan) -> None:
     if not isinstance(plan, SpmmPlan):
-        raise TypeError(f"{call}: plan is {type(plan).__name__}, expected what tamis.plan_spmm(a, n) returns.")
+        raise TypeError(
+            f"{call}: plan is {type(plan).__name__}, expected what tamis.plan_spmm(a, n) returns."
+        )
     if not plan.fits(a):
         raise ValueError(
             f"{call}: the plan was made for another structure: it is of {plan.a}, but a is {a!r}. "

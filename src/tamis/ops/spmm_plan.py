@@ -24,7 +24,9 @@ class Candidate:
         if self.time_us is None:
             return f"  {self.kernel:<16} cannot serve: {self.refusal}"
         mark = "  <- chosen" if self.kernel == chosen else ""
-        return f"  {self.kernel:<16} {_time(self.time_us)} {'measured' if self.measured else 'predicted'}{mark}"
+        return (
+            f"  {self.kernel:<16} {_time(self.time_us)} {'measured' if self.measured else 'predicted'}{mark}"
+        )
 
 
 def structure_tensors(a: SparseMatrix) -> dict[str, Tensor]:
@@ -75,7 +77,8 @@ class SpmmPlan:
             return True
         theirs = structure_tensors(a)
         return theirs.keys() == self.indices.keys() and all(
-            x.shape == y.shape and torch.equal(x, y) for x, y in zip(theirs.values(), self.indices.values(), strict=True)
+            x.shape == y.shape and torch.equal(x, y)
+            for x, y in zip(theirs.values(), self.indices.values(), strict=True)
         )
 
     @property
@@ -94,7 +97,9 @@ class SpmmPlan:
         if self.pays:
             verdict = f"sparse wins: {ratio:.2f}x dense; it would from {self.crossover:.0%} sparsity on"
         elif self.crossover < 1:
-            verdict = f"dense wins: sparse reaches {ratio:.2f}x; it would win from {self.crossover:.0%} sparsity on"
+            verdict = (
+                f"dense wins: sparse reaches {ratio:.2f}x; it would win from {self.crossover:.0%} sparsity on"
+            )
         else:
             verdict = f"dense wins at any sparsity: sparse reaches {ratio:.2f}x"
         lines = [f"spmm {self.a}, n = {self.n}, {self.threads} threads: {self.kernel} ({self.reason})"]

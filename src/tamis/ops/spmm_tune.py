@@ -79,7 +79,9 @@ def _matrix(m: int, k: int, sparsity: float, *, tall: bool) -> SparseMatrix:
     """Uneven rows and columns, as in trained networks."""
     generator = torch.Generator().manual_seed(m + k)
     rows = m // 4 if tall else m
-    scale = torch.exp(0.3 * torch.randn(rows, 1, generator=generator) + 0.3 * torch.randn(1, k, generator=generator))
+    scale = torch.exp(
+        0.3 * torch.randn(rows, 1, generator=generator) + 0.3 * torch.randn(1, k, generator=generator)
+    )
     score = torch.randn(rows, k, generator=generator).abs() * scale
     kept = score > score.flatten().kthvalue(max(1, int(sparsity * score.numel()))).values
     if tall:
@@ -127,7 +129,10 @@ def _dense_gflops(m: int, k: int, n: int) -> float:
 def _dense_bytes_per_ns() -> float:
     """Matrix bytes read by dense products of few columns, out of cache, all threads."""
     w, x = torch.randn(8192, 4096), torch.randn(1, 4096)
-    times = [time_interleaved({"mv": lambda: functional.linear(x, w)}, budget_s=0.05)["mv"].median_us for _ in range(3)]
+    times = [
+        time_interleaved({"mv": lambda: functional.linear(x, w)}, budget_s=0.05)["mv"].median_us
+        for _ in range(3)
+    ]
     return 4 * w.numel() / median(times) / 1000
 
 

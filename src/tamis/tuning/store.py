@@ -19,7 +19,11 @@ FOLDER_VARIABLE = "TAMIS_TUNING"
 def folder() -> Path:
     """The folder named by ``TAMIS_TUNING``, else ``~/.cache/tamis/tuning``."""
     named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tamis" / "tuning"
+    return (
+        Path(named)
+        if named
+        else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tamis" / "tuning"
+    )
 
 
 def device_name() -> str:
@@ -63,7 +67,9 @@ def load_machine(isa: str, threads: int) -> Machine | None:
     try:
         return _machine(json.loads(path.read_text()))
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"the tuning file {path} is damaged or old ({error}); delete it or run `tamis tune` again.") from error
+        raise ValueError(
+            f"the tuning file {path} is damaged or old ({error}); delete it or run `tamis tune` again."
+        ) from error
 
 
 def _machine(record: dict[str, Any]) -> Machine:
