@@ -57,21 +57,26 @@ def spconv_level(
     bounds : three ints, optional
         Outputs have 0 <= x, y, z < bounds, in cells of the finest grid. Without it the grid has no border.
     """
-    found = [keys[:0]]
-    for step in steps.tolist():
-        moved = keys - layout.offset_key(*step)
-        fields = fields_of(moved, layout)[1:]
-        inside = torch.ones_like(moved, dtype=torch.bool)
-        for axis, (cells, field) in enumerate(zip(stride, fields, strict=True)):
-            inside &= field % cells == 0  # the bias is a multiple of every stride
+    for axis in (2, 1, 0):  # the window is a box: one axis after the other, duplicates dropped in between
+        found = [keys[:0]]
+        for step in steps[:, axis].unique().tolist():
+            moved = keys - layout.offset_key(*_along(axis, step))
+            field = fields_of(moved, layout)[axis + 1]
+            inside = field % stride[axis] == 0  # the bias is a multiple of every stride
             if bounds is not None:
                 inside &= (field >= layout.bias[axis]) & (field < layout.bias[axis] + bounds[axis])
-        found.append(moved[inside])
-    return sorted_distinct(torch.cat(found))
+            found.append(moved[inside])
+        keys = sorted_distinct(torch.cat(found))
+    return keys
 
 
 def generated_level(keys: Tensor, layout: KeyLayout, steps: Tensor) -> Tensor:
     """Outputs of a generative transposed convolution: every point ``p + step`` of every input p."""
-    return sorted_distinct(
-        torch.cat([keys[:0]] + [keys + layout.offset_key(*step) for step in steps.tolist()])
-    )
+    for axis in (2, 1, 0):
+        moves = [layout.offset_key(*_along(axis, step)) for step in steps[:, axis].unique().tolist()]
+        keys = sorted_distinct(torch.cat([keys + move for move in moves]))
+    return keys
+
+
+def _along(axis: int, step: int) -> tuple[int, int, int]:
+    return (step if axis == 0 else 0, step if axis == 1 else 0, step if axis == 2 else 0)

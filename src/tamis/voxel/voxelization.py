@@ -119,7 +119,8 @@ def devoxelize(
     if method == "nearest":
         rows = rows_at(_cells(points, sizes))
         found = (rows >= 0)[:, None]
-        return torch.where(found, x.feats[rows] if len(x) else x.feats.new_zeros(1), fill)
+        read = x.feats[rows.clamp(min=0)] if len(x) else x.feats.new_zeros(len(points), x.channels)
+        return torch.where(found, read, fill)
     place = points.double() / sizes - 0.5
     corner = place.floor()
     total = x.feats.new_zeros(len(points), x.channels)
