@@ -33,9 +33,17 @@ def test_published_parameter_counts(dims: tuple[int, ...], millions: float) -> N
     assert sum(p.numel() for p in model.parameters()) == round(millions * 1e6)
 
 
+def test_late_fusion_has_no_fusion_legs() -> None:
+    model = DeepSER({"a": (6, None), "b": (6, None)}, 5, Architecture(16, 4, 32, 0.1, fusion="late"))
+    assert not [name for name, _ in model.named_parameters() if name.startswith("fusion")]
+    assert model(*batch({"a": [3, 2], "b": [0, 4]})).logits.shape == (2, 5)
+
+
 @pytest.mark.parametrize("streams", [1, 2, 3, 4])
 @pytest.mark.parametrize(
-    "architecture", [SMALL, Architecture(16, 1, 32, 0.1, 0.0, False, False, False)], ids=["own", "paper"]
+    "architecture",
+    [SMALL, Architecture(16, 1, 32, 0.1, 0.0, False, False, "deep", False)],
+    ids=["own", "paper"],
 )
 def test_any_number_of_streams(streams: int, architecture: Architecture) -> None:
     model = DeepSER({f"s{i}": (6, None) for i in range(streams)}, 5, architecture)

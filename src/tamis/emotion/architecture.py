@@ -1,6 +1,6 @@
 """Sizes and switches of DeepSER, as a record that the configuration holds and the model is built from."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -22,6 +22,8 @@ class Architecture:
         Padding and missing streams take no part in attention and means.
     positions : bool
         Sinusoidal positions in the legs of the streams.
+    fusion : "deep" or "late"
+        Fusion at three depths, or (for ablations) of the legs' pooled outputs only.
     standardise : bool
         Streams enter with zero mean and unit variance, measured on the training frames.
     """
@@ -33,6 +35,7 @@ class Architecture:
     input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     masks: bool = True
     positions: bool = True
+    fusion: Literal["deep", "late"] = "deep"
     standardise: bool = True
 
 

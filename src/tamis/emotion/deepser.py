@@ -49,9 +49,11 @@ class DeepSER(nn.Module):
             }
         )
         self.legs = nn.ModuleDict({name: Leg(dim, *sizes, a.positions) for name, (dim, _) in streams.items()})
-        self.fusion_first = Leg(a.width, *sizes, positions=False)
-        self.fusion_second = Leg(a.width, *sizes, positions=False)
-        self.join = nn.Linear((len(streams) + 1) * a.width, a.width)
+        self.deep = a.fusion == "deep"
+        if self.deep:
+            self.fusion_first = Leg(a.width, *sizes, positions=False)
+            self.fusion_second = Leg(a.width, *sizes, positions=False)
+        self.join = nn.Linear((len(streams) + self.deep) * a.width, a.width)
         self.to_categories = nn.Linear(a.width, categories)
         self.to_attributes = nn.Linear(a.width, len(ATTRIBUTES))
 
@@ -83,7 +85,9 @@ class DeepSER(nn.Module):
         return out
 
     def _fuse(self, legs: list[LegOutput], mask: Tensor | None) -> Tensor:
-        """Joint representation, shape (B, (streams + 1) · D)."""
+        """Joint representation, shape (B, (streams + 1) · D), or (B, streams · D) for late fusion."""
+        if not self.deep:
+            return torch.cat([leg.pooled for leg in legs], dim=1)
         early = self.fusion_first(torch.cat([leg.first for leg in legs], dim=1), mask)
         middle = torch.cat([*(leg.second for leg in legs), early.second], dim=1)
         late = self.fusion_second(middle, None if mask is None else torch.cat([mask, mask], dim=1))
