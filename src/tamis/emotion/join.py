@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from tamis.emotion.categories import ATTRIBUTES
 from tamis.emotion.config import Config, resolved
 from tamis.emotion.confusion import confusion_matrix, macro_f1
+from tamis.emotion.features import FeatureSet
 from tamis.emotion.jobs import last_stage, member_folder, run_fingerprint
 from tamis.emotion.meta import MetaClassifier, MetaData, calibrate, meta_inputs, meta_predict, train_meta
 from tamis.emotion.predictions import Predictions, joined
@@ -120,13 +121,18 @@ def _stirred(
 
 
 def describe_recogniser(config: Config, data: TrainingData) -> dict[str, Any]:
-    """What inference needs beside the weights: categories, members with their streams' views, sizes, folders."""
+    """What inference needs beside the weights: categories, members with their streams' views, sizes, folders.
+
+    ``source`` of a stream is what the feature set says of its encoder; ``attributes`` is empty where nothing was rated.
+    """
+    sources = FeatureSet(config.features).streams
     agreed = data.labels[data.train][data.labels[data.train] >= 0]
     natural = np.bincount(agreed, minlength=len(data.categories)) / max(1, len(agreed))
+    rated = bool(config.loss.attributes) and not np.isnan(data.attributes[data.train]).all()
     settings = resolved(config)
     return {
         "categories": list(data.categories),
-        "attributes": list(ATTRIBUTES),
+        "attributes": list(ATTRIBUTES) if rated else [],
         "prior": {
             "natural": natural.tolist(),
             "trained": "balanced" if config.meta.balanced.epochs else "natural",
@@ -134,7 +140,12 @@ def describe_recogniser(config: Config, data: TrainingData) -> dict[str, Any]:
         "meta_inputs": config.meta.inputs,
         "architecture": settings["architecture"],
         "streams": {
-            name: {**settings["streams"][name], "dim": frames.dim, "layers": frames.layers}
+            name: {
+                **settings["streams"][name],
+                "dim": frames.dim,
+                "layers": frames.layers,
+                "source": dict(sources[config.streams[name].stream].extra),
+            }
             for name, frames in data.frames.items()
         },
         "members": [
