@@ -107,7 +107,8 @@ def choose_layout(
         shift = -(low[axis + 1] // step) * step + -(-free // step) * step
         bias.append(shift)
         widths.append((high[axis + 1] + shift + free + step).bit_length())
-    layout = KeyLayout((high[0].bit_length(), *widths), (bias[0], bias[1], bias[2]), _triple(lattice))
+    bits = (high[0].bit_length(), widths[0], widths[1], widths[2])
+    layout = KeyLayout(bits, _triple(bias), _triple(lattice))
     if layout.total_bits > 63:
         raise ValueError(_too_wide(layout, low, high))
     return layout

@@ -252,7 +252,8 @@ class BatchNorm(nn.BatchNorm1d):
 
     def scale_shift(self, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """Eval mode as ``scale * y + shift``, where ``y + bias`` would be the input."""
-        assert self.running_mean is not None and self.running_var is not None  # we never switch them off
+        assert self.running_mean is not None
+        assert self.running_var is not None
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
         mean = self.running_mean if bias is None else self.running_mean - bias
         return scale, self.bias - mean * scale

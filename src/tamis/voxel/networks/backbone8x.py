@@ -33,7 +33,8 @@ class VoxelBackBone8x(VoxelNetwork):
         first, *coarser = self.widths
         self.input = ConvBlock(SubmanifoldConv3d(in_channels, first, 3))
         self.stages = nn.ModuleList([self._submanifold(first, first, 1)])
-        for width, padding in zip(coarser, (1, 1, (1, 1, 0)), strict=True):
+        paddings: tuple[Triple, ...] = ((1, 1, 1), (1, 1, 1), (1, 1, 0))
+        for width, padding in zip(coarser, paddings, strict=True):
             halve = SparseConv3d(first, width, 3, 2, padding=padding, rule="spconv")
             self.stages.append(nn.Sequential(ConvBlock(halve), *self._submanifold(width, width, 2)))
             first = width
