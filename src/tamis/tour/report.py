@@ -1,0 +1,267 @@
+"""From a Tour to ``tamis-report.html``: one page that opens offline and says what was found, first of all in one sentence."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from tamis.tour import charts
+from tamis.tour import markup as html
+from tamis.tour.markup import Cell
+from tamis.tour.rows import INTACT, LayerRow, ModelRow, Speed, Tour
+from tamis.tour.verdict import best_row, verdict, warning
+
+A_BUSY_MACHINE = 0.1
+
+
+def write_report(tour: Tour, path: Path) -> None:
+    """Write the page, complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(html.page(f"tamis: {tour.model}, sparse and dense", _body(tour)), encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _body(tour: Tour) -> Iterator[str]:
+    yield from _head(tour)
+    yield from _trade_off(tour)
+    yield from _damage(tour)
+    yield from _models(tour)
+    yield from _layers(tour)
+    yield from _memory(tour)
+    yield from _method(tour)
+
+
+def _head(tour: Tour) -> Iterator[str]:
+    yield f'<header><p class="over">tamis tour · {escape(tour.model)}</p><h1>{escape(verdict(tour))}</h1></header>'
+    words = warning(tour)
+    if words:
+        yield html.paragraph(words, "warning")
+    shown = best_row(tour)
+    if shown is not None:
+        packed = tour.packed_batch
+        yield html.numbers(
+            [
+                (f"{tour.speedup(shown):.2f}×", "the speed of dense PyTorch, whole model"),
+                *([(f"{packed.ms / shown.batch.ms:.2f}×", "the speed of dense with packed weights")] if packed else []),
+                (f"{shown.mean_cosine:.3f}", f"mean cosine; worst sentence {shown.min_cosine:.3f}"),
+                (
+                    f"{(shown.format_bytes + shown.packed_bytes) / tour.dense_bytes:.2f}×",
+                    "the memory of the dense linear weights",
+                ),
+            ]
+        )
+
+
+def _trade_off(tour: Tour) -> Iterator[str]:
+    yield html.heading("What speed costs")
+    patterns = list(dict.fromkeys(row.configuration.pattern for row in tour.rows))
+    entries = [(charts.pattern_class(tour, p), p) for p in patterns]
+    yield html.key([*entries, ("hollow", f"ruined: mean cosine below {INTACT}")])
+    yield html.figure(
+        charts.trade_off(tour),
+        f"Every point is the whole model in one configuration; small numbers are its sparsity in percent. The shaded band is where "
+        f"embeddings count as intact (mean cosine of {INTACT} or more over {tour.sentences} sentences); the ring marks the fastest "
+        "model inside it. Speeds of ruined models are hollow and grey: nobody could use them.",
+    )
+
+
+def _damage(tour: Tour) -> Iterator[str]:
+    yield html.heading("What pruning does to the embeddings")
+    patterns = list(dict.fromkeys(row.configuration.pattern for row in tour.rows))
+    entries = [(charts.pattern_class(tour, p), p) for p in patterns]
+    if tour.damages:
+        entries.append(("dash", "by magnitude alone"))
+    yield html.key(entries)
+    yield html.figure(
+        charts.damage(tour),
+        f"Solid: weights ranked by Wanda's score (size of the weight times the norm of its input, measured on {tour.calibration} "
+        "calibration sentences that are not among the test sentences). "
+        + ("Dashed: by size alone, which needs no calibration and does more harm at every sparsity. " if tour.damages else "")
+        + "One shot, no training afterwards.",
+    )
+    if any(row.configuration.pattern == "mixed" for row in tour.rows):
+        yield html.paragraph(
+            "The mixed models give every layer a pattern and a sparsity of its own. Each layer was pruned alone in every way that had "
+            "been timed; the mixture then saves as much measured time as it can while its mean cosine on the calibration sentences "
+            "stays above its aim. The test sentences had no say in it."
+        )
+
+
+def _models(tour: Tour) -> Iterator[str]:
+    yield html.heading("Whole models")
+    header = [
+        ("configuration", ""),
+        ("sparsity", "of linear weights"),
+        ("mean cosine", "to dense"),
+        ("min cosine", "worst sentence"),
+        ("batch", "ms"),
+        ("vs dense", "batch"),
+        ("one sentence", "ms"),
+        ("vs dense", "one sentence"),
+        ("memory", "MiB, format"),
+        ("memory", "MiB, packed"),
+    ]
+    yield html.table(header, _model_rows(tour))
+    yield html.paragraph(
+        f"Batch: {tour.sentences} sentences of their real lengths, {tour.tokens} tokens, {tour.padded_tokens} with padding. One "
+        f"sentence: {tour.single_tokens} tokens; kernels were chosen for the batch. Medians; all models took turns. Memory is that "
+        f"of the linear weights alone; embeddings, norms and biases add {_mib(tour.other_bytes)} MiB to every model, dense or sparse. "
+        f"Grey rows are ruined (mean cosine below {INTACT}).",
+        "soft",
+    )
+    busy = max(s.waiting for s in _speeds(tour))
+    if busy > A_BUSY_MACHINE:
+        yield html.paragraph(
+            f"Other programs wanted the same cores while this was timed: threads waited up to {busy:.0%} of the time. "
+            "Run it again on a quiet machine before you quote it.",
+            "warning",
+        )
+
+
+def _speeds(tour: Tour) -> list[Speed]:
+    return [tour.dense_batch, *(row.batch for row in tour.rows)]
+
+
+def _model_rows(tour: Tour) -> Iterator[html.Row]:
+    best = best_row(tour)
+    yield "opponent", _dense_cells("dense PyTorch", tour, tour.dense_batch, tour.dense_single)
+    if tour.packed_batch is not None and tour.packed_single is not None:
+        yield "opponent", _dense_cells("dense, weights packed", tour, tour.packed_batch, tour.packed_single)
+    for row in tour.rows:
+        kind = "best" if row is best else "" if row.intact else "ruined"
+        yield (
+            kind,
+            [
+                row.configuration.name,
+                Cell(f"{row.sparsity:.1%}", row.sparsity),
+                Cell(f"{row.mean_cosine:.3f}", row.mean_cosine),
+                Cell(f"{row.min_cosine:.3f}", row.min_cosine),
+                Cell(f"{row.batch.ms:.1f}", row.batch.ms),
+                _times(tour.speedup(row)),
+                Cell(f"{row.single.ms:.2f}", row.single.ms),
+                _times(tour.dense_single.ms / row.single.ms),
+                Cell(_mib(row.format_bytes), row.format_bytes),
+                Cell(_mib(row.packed_bytes), row.packed_bytes),
+            ],
+        )
+
+
+def _dense_cells(name: str, tour: Tour, batch: Speed, single: Speed) -> list[str | Cell]:
+    packed = tour.dense_bytes if name != "dense PyTorch" else 0
+    return [
+        name,
+        Cell("0 %", 0.0),
+        Cell("1", 1.0),
+        Cell("1", 1.0),
+        Cell(f"{batch.ms:.1f}", batch.ms),
+        _times(tour.dense_batch.ms / batch.ms),
+        Cell(f"{single.ms:.2f}", single.ms),
+        _times(tour.dense_single.ms / single.ms),
+        Cell(_mib(tour.dense_bytes - packed), tour.dense_bytes - packed),
+        Cell(_mib(packed), packed),
+    ]
+
+
+def _layers(tour: Tour) -> Iterator[str]:
+    yield html.heading("Layer by layer")
+    shown = best_row(tour) or max(tour.rows, key=lambda row: row.mean_cosine)
+    yield html.key([("plain", "dense"), ("a", f"sparse: {shown.configuration.name}")])
+    yield html.figure(
+        charts.layer_times(shown),
+        f"Time of every linear layer in one forward pass over the batch (n = {tour.padded_tokens}), dense and sparse taking turns.",
+    )
+    yield html.paragraph(
+        "For every configuration: what was chosen, why, and what dense would have cost. “Pays from” is the sparsity at which the cost "
+        "model expects the kernel to overtake dense; the error is against the dense layer with the same zeros, in float64."
+    )
+    for row in tour.rows:
+        dense_ms, now_ms = _layer_sums(row)
+        aside = f"{row.replaced} of {len(row.layers)} layers sparse, {dense_ms:.1f} → {now_ms:.1f} ms" + (
+            "" if row.intact else ", ruined"
+        )
+        yield html.folded(row.configuration.name, aside, _layer_table(row), row is shown)
+
+
+def _layer_sums(row: ModelRow) -> tuple[float, float]:
+    """Dense time of the layers that were timed, and their time as chosen, milliseconds."""
+    timed = [r.layer for r in row.layers if r.layer.dense_ms is not None and r.layer.sparse_ms is not None]
+    dense = sum(layer.dense_ms or 0.0 for layer in timed)
+    return dense, sum((layer.sparse_ms if layer.replaced else layer.dense_ms) or 0.0 for layer in timed)
+
+
+def _layer_table(row: ModelRow) -> str:
+    header = [
+        ("layer", ""),
+        ("shape", "out × in"),
+        ("sparsity", ""),
+        ("format", ""),
+        ("dense", "ms"),
+        ("sparse", "ms"),
+        ("vs dense", ""),
+        ("pays from", "sparsity"),
+        ("error", "relative"),
+        ("memory", "MiB"),
+        ("choice and reason", ""),
+    ]
+    return html.table(header, (("", _layer_cells(r)) for r in row.layers), text=(0, 3, 10))
+
+
+def _layer_cells(row: LayerRow) -> list[str | Cell]:
+    layer = row.layer
+    m, k = layer.shape
+    timed = layer.dense_ms is not None and layer.sparse_ms is not None and layer.sparse_ms > 0
+    choice = f"{layer.kernel or 'sparse'}: " if layer.replaced else "dense: "
+    return [
+        layer.name.removeprefix("encoder."),
+        Cell(f"{m} × {k}", m * k),
+        Cell(f"{layer.sparsity:.1%}", layer.sparsity),
+        layer.format or "–",
+        _number(layer.dense_ms, ".3f"),
+        _number(layer.sparse_ms, ".3f"),
+        _times(layer.dense_ms / layer.sparse_ms) if timed and layer.dense_ms and layer.sparse_ms else Cell("–"),
+        _number(row.crossover, ".0%"),
+        _number(layer.error, ".0e"),
+        Cell(_mib(row.format_bytes + row.packed_bytes), row.format_bytes + row.packed_bytes),
+        choice + layer.reason,
+    ]
+
+
+def _memory(tour: Tour) -> Iterator[str]:
+    yield html.heading("Memory")
+    yield html.key([("bar", "in its format: what is saved to disk"), ("bar pale", "packed copies: what the kernels read")])
+    yield html.figure(
+        charts.memory(tour),
+        "A sparse layer keeps its format and, beside it, packed copies for a few ranges of batch sizes, so a model of moderate "
+        "sparsity takes more memory than the dense one. On disk it takes the format alone.",
+    )
+
+
+def _method(tour: Tour) -> Iterator[str]:
+    yield html.heading("How it was measured")
+    yield html.paragraph(
+        "Copies of one model were pruned in one shot; every linear layer became sparse where its sparse form was faster on this "
+        "machine, and stayed dense elsewhere. Layers and whole models were timed in turns (A B C A B C …) in one process, warm, and the "
+        "figures are medians. “Dense PyTorch” is the model as loaded. “Weights packed” is the same dense model with its linear layers "
+        "packed ahead for oneDNN, as torch.compile does when weights are frozen: the strongest dense opponent known to us. The "
+        f"embedding of a sentence is the mean over its tokens, and its cosine is to the dense model's embedding of the same sentence, "
+        f"over {tour.sentences} English sentences; another language or text may bear less."
+    )
+    yield html.facts(tour.environment)
+
+
+def _times(ratio: float) -> Cell:
+    return Cell(f"{ratio:.2f}×", ratio)
+
+
+def _number(value: float | None, form: str) -> Cell:
+    return Cell("–") if value is None else Cell(f"{value:{form}}", value)
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:.1f}"
