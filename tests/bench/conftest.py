@@ -32,6 +32,7 @@ def _row(contestant: str = "tamis_spmm", **changes: object) -> Row:
         "spread": 0.05,
         "samples": 31,
         "dirty": 0.0,
+        "waiting": 0.01,
         "dense_us": 1500.0,
         "speedup": 3.0,
     }

@@ -10,7 +10,7 @@ from tamis.tuning.timer import Timing
 
 @pytest.fixture
 def timer(monkeypatch):
-    """`timer.says(name, (median_us, dirty), …)`: what each timing of `name` finds; `timer.log`: who was timed together."""
+    """`timer.says(name, (median_us, waiting), …)`: what each timing of `name` finds; `timer.log`: who was timed together."""
 
     class Timer:
         def __init__(self):
@@ -25,8 +25,8 @@ def timer(monkeypatch):
 
         def next(self, name):
             findings = self.script.get(name, [(10.0, 0.0)])
-            median_us, dirty = findings.pop(0) if len(findings) > 1 else findings[0]
-            return Timing(median_us, median_us, median_us, 100, round(100 * (1 - dirty)), 1, median_us)
+            median_us, waiting = findings.pop(0) if len(findings) > 1 else findings[0]
+            return Timing(median_us, median_us, median_us, 9, 9, 1, median_us, waiting)
 
     timer = Timer()
     monkeypatch.setattr(blocks, "time_interleaved", timer)
@@ -63,20 +63,14 @@ def test_own_pools_come_after_the_shared_one_with_dense_beside(timer, entrant):
 
 
 @pytest.mark.parametrize(
-    ("dirts", "attempts", "kept"),
-    [([0.2], 1, 0.2), ([0.6], 1, 0.6), ([0.9, 0.1], 2, 0.1), ([0.9, 0.8, 1.0], 3, 0.8)],
+    ("waiting", "attempts", "kept"),
+    [([0.01], 1, 0.01), ([0.29], 1, 0.29), ([0.5, 0.02], 2, 0.02), ([0.5, 0.4, 0.8], 3, 0.4)],
 )
-def test_a_dirty_block_is_timed_again(timer, entrant, dirts, attempts, kept):
-    timer.says("mm", *((10.0, dirt) for dirt in dirts))
+def test_a_disturbed_block_is_timed_again(timer, entrant, waiting, attempts, kept):
+    timer.says("mm", *((10.0, share) for share in waiting))
     (timed,) = time_blocks([entrant("mm", "dense")], 0.1)
     assert len(timer.log) == attempts
-    assert timed.timing.dirty == pytest.approx(kept)
-
-
-def test_long_calls_are_always_dirty_and_not_timed_again(timer, entrant):
-    timer.says("mm", (30_000.0, 1.0))
-    list(time_blocks([entrant("mm", "dense")], 0.1))
-    assert len(timer.log) == 1
+    assert timed.timing.waiting == kept
 
 
 def test_dense_that_drifted_is_timed_again(timer, entrant):

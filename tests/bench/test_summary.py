@@ -132,7 +132,7 @@ def test_losses_are_worst_first_and_from_the_limit_up(row):
 
 def test_trust(row):
     found = summary.trust(
-        [row(spread=0.1, dirty=0.0), row(spread=0.3, dirty=0.5), row(spread=None, dirty=None)]
+        [row(spread=0.1, waiting=0.0), row(spread=0.3, waiting=0.5), row(spread=None, waiting=None)]
     )
     assert found == summary.Trust(2, pytest.approx(0.2), 0.5)
     assert summary.trust([]) is None

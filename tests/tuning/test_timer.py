@@ -2,6 +2,9 @@
 
 import gc
 import itertools
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -16,6 +19,7 @@ class Clock:
     def __init__(self) -> None:
         self.now_s = 0.0
         self.preemptions = 0
+        self.waited_s = 0.0
         self.log: list[str] = []
 
     def work(self, name: str, durations_s, preempted=()):
@@ -35,6 +39,7 @@ def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(timer.time, "perf_counter", lambda: clock.now_s)
     monkeypatch.setattr(timer, "_preemptions", lambda: clock.preemptions)
+    monkeypatch.setattr(timer, "_waited_s", lambda: clock.waited_s)
     return clock
 
 
@@ -72,6 +77,33 @@ def test_preempted_samples_do_not_count(clock):
     timing = time_interleaved({"a": call}, budget_s=100.0, min_samples=10, max_samples=10)["a"]
     assert timing.median_us == pytest.approx(100_000)
     assert (timing.samples, timing.clean, timing.dirty) == (10, 5, 0.5)
+
+
+def test_waiting_is_a_share_of_sampled_time(clock):
+    def call() -> None:
+        clock.now_s += 0.1
+        clock.waited_s += 0.02
+
+    assert time_interleaved({"a": call}, budget_s=10.0)["a"].waiting == pytest.approx(0.2)
+
+
+def test_a_busy_neighbour_shows_as_waiting():
+    """Two threads that compute on one CPU wait for each other."""
+    if not hasattr(os, "sched_setaffinity") or timer._waited_s() == 0:
+        pytest.skip("the kernel does not tell")
+    script = (
+        "import os, subprocess, sys\n"
+        "from tamis.tuning.timer import time_call\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "spin = [sys.executable, '-c', 'while True: pass']\n"
+        "neighbours = [subprocess.Popen(spin) for _ in range(2)]\n"
+        "try: print(time_call(lambda: sum(range(100_000)), budget_s=0.3).waiting)\n"
+        "finally: [neighbour.kill() for neighbour in neighbours]\n"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert float(found.stdout) > 0.25
 
 
 def test_faster_half_when_under_a_third_is_clean():

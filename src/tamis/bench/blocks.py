@@ -11,8 +11,9 @@ from tamis.bench.rows import Row
 from tamis.tuning.timer import Timing, time_interleaved
 
 _ATTEMPTS = 3
-_DIRTY = 2 / 3  # above which the timer has to take disturbed samples
-_LONG_US = 5_000.0  # nearly every longer call sees a switch, on a machine that does anything else
+_WAITING = (
+    0.3  # of sampled time; a quiet machine shows a hundredth, one with another busy process more than 1
+)
 _DRIFT = 0.25
 
 
@@ -41,8 +42,8 @@ class Timed:
 def time_blocks(entrants: Sequence[Entrant], share_s: float) -> Iterator[Timed]:
     """Time those on torch's pool in turns, then each engine with its own pool, with dense beside it.
 
-    A block is timed again, up to twice, while someone has too few clean samples, or while dense takes another time in it
-    than in torch's block; the least troubled attempt counts, and its rows say what trouble was left. Dense is yielded once.
+    A block is timed again, up to twice, while another process takes the cores from someone, or while dense takes another time
+    in it than in torch's block; the least troubled attempt counts, and its rows say what trouble was left. Dense is yielded once.
     """
     dense = [entrant for entrant in entrants if entrant.role == "dense"]
     shared = [entrant for entrant in entrants if entrant.prepared.pool == "torch"]
@@ -74,10 +75,8 @@ class _Block:
 
     @property
     def trouble(self) -> float:
-        dirt = max(
-            (timing.dirty for timing in self.timings.values() if timing.median_us < _LONG_US), default=0.0
-        )
-        return max(0.0, dirt - _DIRTY) + max(0.0, self.drift - _DRIFT)
+        longest = max(timing.waiting for timing in self.timings.values())
+        return max(0.0, longest / _WAITING - 1) + max(0.0, self.drift / _DRIFT - 1)
 
     @property
     def note(self) -> str:

@@ -187,6 +187,7 @@ def _timed_row(timed: Timed) -> Row:
         spread=timing.spread,
         samples=timing.samples,
         dirty=timing.dirty,
+        waiting=timing.waiting,
         calls_per_sample=timing.calls_per_sample,
         first_call_us=timing.first_call_us,
         gflops=useful / timing.median_us / 1e3,

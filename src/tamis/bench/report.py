@@ -206,7 +206,7 @@ def _trust_part(rows: Sequence[Row]) -> Iterator[str]:
     if found:
         yield (
             f"<p>Median spread (interquartile range over median) of {found.rows} timed rows: {100 * found.spread:.0f} %. "
-            f"Rows with more than 30 % disturbed samples: {100 * found.disturbed:.0f} %.</p>"
+            f"Rows during which threads of the bench waited for a CPU for 30 % of the time or more: {100 * found.disturbed:.1f} %.</p>"
         )
     yield tables.not_timed_table(rows)
     yield tables.details_table(rows)

@@ -38,7 +38,7 @@ class Row:
         The n our plan was made for.
     status : str
         "ok"; "refused" (wrong result, not timed), "unavailable" or "failed", with the reason in ``note``.
-    median_us, q1_us, q3_us, spread, samples, dirty, calls_per_sample, first_call_us
+    median_us, q1_us, q3_us, spread, samples, dirty, waiting, calls_per_sample, first_call_us
         See :class:`tamis.tuning.timer.Timing`.
     block : str
         Contestants with the same block were interleaved: "torch", or the name of an engine with its own pool.
@@ -88,6 +88,7 @@ class Row:
     spread: float | None = None
     samples: int | None = None
     dirty: float | None = None
+    waiting: float | None = None
     calls_per_sample: int | None = None
     first_call_us: float | None = None
     block: str = ""

@@ -215,7 +215,7 @@ def losses(results: Iterable[CellResult], from_sparsity: float) -> list[CellResu
 
 @dataclass(frozen=True)
 class Trust:
-    """How disturbed a run was: medians over timed rows, and the share of rows with more than 30 % dirty samples."""
+    """How disturbed a run was: median spread of timed rows, and the share of rows in which threads waited 30 % of the time."""
 
     rows: int
     spread: float
@@ -224,10 +224,10 @@ class Trust:
 
 def trust(rows: Iterable[Row]) -> Trust | None:
     """Summarise spread and dirt of the timed rows; None without any."""
-    timed = [row for row in rows if row.spread is not None and row.dirty is not None]
+    timed = [row for row in rows if row.spread is not None and row.waiting is not None]
     if not timed:
         return None
-    disturbed = sum((row.dirty or 0) > 0.3 for row in timed) / len(timed)
+    disturbed = sum((row.waiting or 0) > 0.3 for row in timed) / len(timed)
     return Trust(len(timed), median(row.spread for row in timed if row.spread is not None), disturbed)
 
 

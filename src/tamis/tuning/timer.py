@@ -7,11 +7,12 @@ of a plan and a benchmark row mean the same thing. Nothing here asserts or print
 from __future__ import annotations
 
 import gc
+import glob
 import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Call = Callable[[], object]
@@ -27,13 +28,13 @@ class Timing:
         Median and quartiles over the kept samples, microseconds per call.
     samples, clean : int
         Samples taken, and those during which no thread of this process was preempted.
-    switches_per_s : float
-        Involuntary context switches per second of sampling: below about 150 on a quiet machine, whatever the length of a
-        call; several hundred where another process wants the same cores.
     calls_per_sample : int
         Calls in one sample; more than one where a call is short.
     first_call_us : float
         The first call made here: lazy set-up, just-in-time compilation, cold caches.
+    waiting : float
+        Time that threads of this process stood ready without getting a CPU, over sampled time: about 0.01 on a quiet machine,
+        0.5 and more where another process wants the same cores. 0 where the kernel does not tell.
     """
 
     median_us: float
@@ -41,9 +42,9 @@ class Timing:
     q3_us: float
     samples: int
     clean: int
-    switches_per_s: float
     calls_per_sample: int
     first_call_us: float
+    waiting: float = 0.0
 
     @property
     def spread(self) -> float:
@@ -130,7 +131,8 @@ class _Runner:
     warms_up: bool
     spent_s: float = 0.0
     samples_s: list[float] = field(default_factory=list)
-    switches: list[int] = field(default_factory=list)
+    clean: list[bool] = field(default_factory=list)
+    waited_s: float = 0.0
 
     @classmethod
     def warmed(cls, call: Call, sample_s: float) -> _Runner:
@@ -147,9 +149,10 @@ class _Runner:
         started = time.perf_counter()
         if self.warms_up:
             self.call()
-        before = _preemptions()
+        waited, before = _waited_s(), _preemptions()
         elapsed = _seconds(self.call, self.calls_per_sample)
-        self.switches.append(_preemptions() - before)
+        self.clean.append(_preemptions() == before)
+        self.waited_s += _waited_s() - waited
         self.samples_s.append(elapsed / self.calls_per_sample)
         self.spent_s += time.perf_counter() - started
 
@@ -160,17 +163,16 @@ class _Runner:
         return self.spent_s >= share_s and (taken >= min_samples or self.spent_s >= 4 * share_s)
 
     def timing(self) -> Timing:
-        clean = [switches == 0 for switches in self.switches]
-        q1, median, q3 = _quartiles(trusted(self.samples_s, clean))
+        q1, median, q3 = _quartiles(trusted(self.samples_s, self.clean))
         return Timing(
             median_us=median * 1e6,
             q1_us=q1 * 1e6,
             q3_us=q3 * 1e6,
             samples=len(self.samples_s),
-            clean=sum(clean),
-            switches_per_s=sum(self.switches) / (sum(self.samples_s) * self.calls_per_sample),
+            clean=sum(self.clean),
             calls_per_sample=self.calls_per_sample,
             first_call_us=self.first_call_s * 1e6,
+            waiting=self.waited_s / (sum(self.samples_s) * self.calls_per_sample),
         )
 
 
@@ -193,6 +195,15 @@ def _seconds(call: Call, calls: int) -> float:
 def _preemptions() -> int:
     # Of the whole process: a preempted worker of the pool delays a call as much as a preempted caller.
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def _waited_s() -> float:
+    """Seconds that the threads of this process have stood ready without running (Linux; 0 elsewhere)."""
+    waited_ns = 0
+    for task in glob.iglob("/proc/self/task/*/schedstat"):
+        with suppress(OSError), open(task) as file:  # a thread may end meanwhile
+            waited_ns += int(file.read().split()[1])
+    return waited_ns * 1e-9
 
 
 def _quartiles(samples: list[float]) -> tuple[float, float, float]:
