@@ -38,6 +38,7 @@ def fill_transcripts(
     path.parent.mkdir(parents=True, exist_ok=True)
     wanting = np.flatnonzero(table["text"] == "")
     with path.open("a", encoding="utf-8") as file:
+        file.write("\n")  # ends a line that an interruption cut short
         for done, row in enumerate(wanting.tolist(), start=1):
             start_s, end_s = (float(table[c].iloc[row]) for c in ("start_s", "end_s"))
             try:
