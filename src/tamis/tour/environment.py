@@ -20,7 +20,9 @@ def environment(command: str) -> dict[str, str]:
         "Instruction set": f"{cpu.isa()}, of {', '.join(cpu.isas_supported())}",
         "Threads": str(threads),
         "Number format": "float32",
-        "Tuning": "measured on this machine" if path_for(cpu.isa(), threads).exists() else "shipped constants",
+        "Tuning": "measured on this machine"
+        if path_for(cpu.isa(), threads).exists()
+        else "shipped constants",
         "Versions": ", ".join(f"{name} {_version(name)}" for name in ("tamis", "torch", "transformers"))
         + f", Python {platform.python_version()}",
         "System": f"{platform.system()} {platform.release()}",

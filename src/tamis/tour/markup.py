@@ -26,7 +26,9 @@ def page(title: str, body: Iterable[str]) -> str:
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>\n{style}</style>\n</head>\n<body>\n" + "\n".join(body) + f"\n<script>\n{script}</script>\n</body>\n</html>\n"
+        f"<style>\n{style}</style>\n</head>\n<body>\n"
+        + "\n".join(body)
+        + f"\n<script>\n{script}</script>\n</body>\n</html>\n"
     )
 
 

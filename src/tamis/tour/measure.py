@@ -151,7 +151,9 @@ def _uniform(
 ) -> Iterator[_Entry]:
     configurations = options.configurations()
     for done, configuration in enumerate(configurations):
-        tell = partial(_tell_layers, progress, "pruning and planning", configuration, done, len(configurations))
+        tell = partial(
+            _tell_layers, progress, "pruning and planning", configuration, done, len(configurations)
+        )
         tell(0, 1, "pruning")
         model, masks = encoder.pruned(configuration, SCORE, calibration)
         yield _sparsified(configuration, model, masks, batch, options.layer_s, tell)
@@ -247,7 +249,9 @@ def _damages(
         yield Damage(score, configuration, judge.mean_cosine(model))
 
 
-def _times(models: Mapping[str, nn.Module], tokens: Mapping[str, Tensor], budget_s: float) -> dict[str, Speed]:
+def _times(
+    models: Mapping[str, nn.Module], tokens: Mapping[str, Tensor], budget_s: float
+) -> dict[str, Speed]:
     with torch.inference_mode():
         timings = time_interleaved(
             {name: partial(model, **tokens) for name, model in models.items()}, budget_s=budget_s
@@ -298,4 +302,9 @@ def _tell_layers(
     layer: str,
 ) -> None:
     """Report one bar for all configurations, in steps of layers."""
-    progress(stage, done * 100 + round(100 * layers_done / max(layers, 1)), total * 100, f"{configuration.name}: {layer}")
+    progress(
+        stage,
+        done * 100 + round(100 * layers_done / max(layers, 1)),
+        total * 100,
+        f"{configuration.name}: {layer}",
+    )

@@ -13,7 +13,7 @@ from tamis.tour.markup import Cell
 from tamis.tour.rows import INTACT, LayerRow, ModelRow, Speed, Tour
 from tamis.tour.verdict import best_row, verdict, warning
 
-A_BUSY_MACHINE = 0.1
+A_BUSY_MACHINE = 0.25
 
 
 def write_report(tour: Tour, path: Path) -> None:
@@ -48,7 +48,11 @@ def _head(tour: Tour) -> Iterator[str]:
         yield html.numbers(
             [
                 (f"{tour.speedup(shown):.2f}×", "the speed of dense PyTorch, whole model"),
-                *([(f"{packed.ms / shown.batch.ms:.2f}×", "the speed of dense with packed weights")] if packed else []),
+                *(
+                    [(f"{packed.ms / shown.batch.ms:.2f}×", "the speed of dense with packed weights")]
+                    if packed
+                    else []
+                ),
                 (f"{shown.mean_cosine:.3f}", f"mean cosine; worst sentence {shown.min_cosine:.3f}"),
                 (
                     f"{(shown.format_bytes + shown.packed_bytes) / tour.dense_bytes:.2f}×",
@@ -82,7 +86,11 @@ def _damage(tour: Tour) -> Iterator[str]:
         charts.damage(tour),
         f"Solid: weights ranked by Wanda's score (size of the weight times the norm of its input, measured on {tour.calibration} "
         "calibration sentences that are not among the test sentences). "
-        + ("Dashed: by size alone, which needs no calibration and does more harm at every sparsity. " if tour.damages else "")
+        + (
+            "Dashed: by size alone, which needs no calibration and does more harm at every sparsity. "
+            if tour.damages
+            else ""
+        )
         + "One shot, no training afterwards.",
     )
     if any(row.configuration.pattern == "mixed" for row in tour.rows):
@@ -97,18 +105,19 @@ def _models(tour: Tour) -> Iterator[str]:
     yield html.heading("Whole models")
     header = [
         ("configuration", ""),
-        ("sparsity", "of linear weights"),
-        ("mean cosine", "to dense"),
-        ("min cosine", "worst sentence"),
+        ("sparsity", ""),
+        ("cosine", "mean"),
+        ("cosine", "worst"),
         ("batch", "ms"),
-        ("vs dense", "batch"),
-        ("one sentence", "ms"),
-        ("vs dense", "one sentence"),
-        ("memory", "MiB, format"),
-        ("memory", "MiB, packed"),
+        ("batch", "vs dense"),
+        ("sentence", "ms"),
+        ("sentence", "vs dense"),
+        ("format", "MiB"),
+        ("packed", "MiB"),
     ]
     yield html.table(header, _model_rows(tour))
     yield html.paragraph(
+        f"Cosines are to the dense model's embeddings, the mean over {tour.sentences} sentences and the worst of them. "
         f"Batch: {tour.sentences} sentences of their real lengths, {tour.tokens} tokens, {tour.padded_tokens} with padding. One "
         f"sentence: {tour.single_tokens} tokens; kernels were chosen for the batch. Medians; all models took turns. Memory is that "
         f"of the linear weights alone; embeddings, norms and biases add {_mib(tour.other_bytes)} MiB to every model, dense or sparse. "
@@ -118,7 +127,7 @@ def _models(tour: Tour) -> Iterator[str]:
     busy = max(s.waiting for s in _speeds(tour))
     if busy > A_BUSY_MACHINE:
         yield html.paragraph(
-            f"Other programs wanted the same cores while this was timed: threads waited up to {busy:.0%} of the time. "
+            f"Other programs wanted the same cores while this was timed: threads waited up to {100 * busy:.0f} % of the time. "
             "Run it again on a quiet machine before you quote it.",
             "warning",
         )
@@ -138,8 +147,10 @@ def _model_rows(tour: Tour) -> Iterator[html.Row]:
         yield (
             kind,
             [
-                row.configuration.name,
-                Cell(f"{row.sparsity:.1%}", row.sparsity),
+                row.configuration.pattern
+                if row.configuration.sparsity is not None
+                else row.configuration.name,
+                Cell(_percent(row.sparsity), row.sparsity),
                 Cell(f"{row.mean_cosine:.3f}", row.mean_cosine),
                 Cell(f"{row.min_cosine:.3f}", row.min_cosine),
                 Cell(f"{row.batch.ms:.1f}", row.batch.ms),
@@ -156,7 +167,7 @@ def _dense_cells(name: str, tour: Tour, batch: Speed, single: Speed) -> list[str
     packed = tour.dense_bytes if name != "dense PyTorch" else 0
     return [
         name,
-        Cell("0 %", 0.0),
+        Cell(_percent(0), 0.0),
         Cell("1", 1.0),
         Cell("1", 1.0),
         Cell(f"{batch.ms:.1f}", batch.ms),
@@ -171,9 +182,14 @@ def _dense_cells(name: str, tour: Tour, batch: Speed, single: Speed) -> list[str
 def _layers(tour: Tour) -> Iterator[str]:
     yield html.heading("Layer by layer")
     shown = best_row(tour) or max(tour.rows, key=lambda row: row.mean_cosine)
-    yield html.key([("plain", "dense"), ("a", f"sparse: {shown.configuration.name}")])
+    yield html.key(
+        [
+            ("plain", "dense"),
+            (charts.pattern_class(tour, shown.configuration.pattern), f"sparse: {shown.configuration.name}"),
+        ]
+    )
     yield html.figure(
-        charts.layer_times(shown),
+        charts.layer_times(tour, shown),
         f"Time of every linear layer in one forward pass over the batch (n = {tour.padded_tokens}), dense and sparse taking turns.",
     )
     yield html.paragraph(
@@ -220,12 +236,14 @@ def _layer_cells(row: LayerRow) -> list[str | Cell]:
     return [
         layer.name.removeprefix("encoder."),
         Cell(f"{m} × {k}", m * k),
-        Cell(f"{layer.sparsity:.1%}", layer.sparsity),
+        Cell(_percent(layer.sparsity), layer.sparsity),
         layer.format or "–",
         _number(layer.dense_ms, ".3f"),
         _number(layer.sparse_ms, ".3f"),
-        _times(layer.dense_ms / layer.sparse_ms) if timed and layer.dense_ms and layer.sparse_ms else Cell("–"),
-        _number(row.crossover, ".0%"),
+        _times(layer.dense_ms / layer.sparse_ms)
+        if timed and layer.dense_ms and layer.sparse_ms
+        else Cell("–"),
+        Cell("–") if row.crossover is None else Cell(f"{100 * row.crossover:.0f} %", row.crossover),
         _number(layer.error, ".0e"),
         Cell(_mib(row.format_bytes + row.packed_bytes), row.format_bytes + row.packed_bytes),
         choice + layer.reason,
@@ -234,7 +252,12 @@ def _layer_cells(row: LayerRow) -> list[str | Cell]:
 
 def _memory(tour: Tour) -> Iterator[str]:
     yield html.heading("Memory")
-    yield html.key([("bar", "in its format: what is saved to disk"), ("bar pale", "packed copies: what the kernels read")])
+    yield html.key(
+        [
+            ("bar", "in its format: what is saved to disk"),
+            ("bar pale", "packed copies: what the kernels read"),
+        ]
+    )
     yield html.figure(
         charts.memory(tour),
         "A sparse layer keeps its format and, beside it, packed copies for a few ranges of batch sizes, so a model of moderate "
@@ -257,6 +280,10 @@ def _method(tour: Tour) -> Iterator[str]:
 
 def _times(ratio: float) -> Cell:
     return Cell(f"{ratio:.2f}×", ratio)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _number(value: float | None, form: str) -> Cell:

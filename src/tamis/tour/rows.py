@@ -31,7 +31,7 @@ class Configuration:
     @property
     def name(self) -> str:
         if self.sparsity is None:
-            return f"mixed, aim {self.aim:g}"
+            return f"mixed for {self.aim:g}"
         return f"{self.pattern}, {100 * self.sparsity:g} %"
 
 

@@ -61,14 +61,18 @@ class Chart:
             f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(words)}</text>'
         )
 
-    def x_axis(self, axis: Axis, ticks: Sequence[float], form: str, name: str, top: float, bottom: float) -> None:
+    def x_axis(
+        self, axis: Axis, ticks: Sequence[float], form: str, name: str, top: float, bottom: float
+    ) -> None:
         """Draw grid lines from ``top`` to ``bottom``, numbers below them, and the axis' name."""
         for tick in ticks:
             self.line(axis(tick), top, axis(tick), bottom, "grid")
             self.text(axis(tick), bottom + 18, form.format(tick), "middle", "tick")
         self.text((axis.start + axis.end) / 2, bottom + 38, name, "middle", "name")
 
-    def y_axis(self, axis: Axis, ticks: Sequence[float], form: str, name: str, left: float, right: float) -> None:
+    def y_axis(
+        self, axis: Axis, ticks: Sequence[float], form: str, name: str, left: float, right: float
+    ) -> None:
         """Draw grid lines from ``left`` to ``right``, numbers before them, and the axis' name above."""
         for tick in ticks:
             self.line(left, axis(tick), right, axis(tick), "grid")
