@@ -12,7 +12,8 @@ namespace tamis::TAMIS_ISA {
 
 namespace {
 
-constexpr int max_taps = 16;  // of a column that is searched at once; longer columns are split
+constexpr int max_taps = 8;     // of a column that is searched at once; longer columns are split
+constexpr int max_columns = 4;  // that are searched at once: their pointers do not wait for each other
 
 template <class Key> TAMIS_INLINE int64_t lower_bound(const Key* keys, int64_t count, Key wanted) {
   int64_t low = 0;
@@ -29,86 +30,113 @@ TAMIS_INLINE uint64_t pair(int64_t target, int64_t source) {
   return static_cast<uint64_t>(static_cast<uint32_t>(target)) | static_cast<uint64_t>(source) << 32;
 }
 
-template <class Key> struct Column {
-  const Key* sources;
-  int64_t source_count;
-  const Key* targets;
-  Key anchor, step;
-  int taps;
-  uint64_t* hits[max_taps];  // (target, source) of each tap, in order
-  int64_t counts[max_taps];
+template <class Key> struct Chunk {
+  const KernelMapSearch& call;
+  int64_t first, last;  // targets
+  int64_t* counts;      // [offsets]
 
-  // Sources are spaced at least `step` apart within a column, so that at most one lies between two taps.
-  template <int fixed_taps> void merge_spaced(int64_t first, int64_t last) {
-    uint64_t* out[fixed_taps];
-    for (int t = 0; t < fixed_taps; ++t) out[t] = hits[t];
-    int64_t p = lower_bound<Key>(sources, source_count, targets[first] + anchor);
-    for (int64_t j = first; j < last; ++j) {
-      Key wanted = targets[j] + anchor;
-      p += sources[p] < wanted;  // most steps are 0 or 1: without a branch
-      while (sources[p] < wanted) ++p;
-      int64_t at = p;
+  const Key* sources() const { return static_cast<const Key*>(call.sources); }
+  const Key* targets() const { return static_cast<const Key*>(call.targets); }
+  uint64_t* hits(int64_t offset) const { return call.hits + offset * call.target_count + first; }
+
+  // `columns` columns of `taps` taps from `offset` on. Sources are spaced at least `step` apart within a column, so that
+  // at most one lies between two taps; and no wanted key lies beyond the last source, so that pointers need no check.
+  template <int taps, int columns> void merge_spaced(int64_t offset, int64_t end) const {
+    const Key *source = sources(), *target = targets();
+    const Key step = static_cast<Key>(call.step);
+    Key anchor[columns];
+    int64_t at[columns];
+    uint64_t* out[columns][taps];
+    for (int c = 0; c < columns; ++c) {
+      anchor[c] = static_cast<Key>(call.offset_keys[offset + c * taps]);
+      at[c] = lower_bound<Key>(source, call.source_count, target[first] + anchor[c]);
+      for (int t = 0; t < taps; ++t) out[c][t] = hits(offset + c * taps + t);
+    }
+    for (int64_t j = first; j < end; ++j) {
+#pragma GCC unroll 4
+      for (int c = 0; c < columns; ++c) {
+        Key wanted = target[j] + anchor[c];
+        int64_t p = at[c];
+        p += source[p] < wanted;  // most steps are 0 or 1: without a branch
+        while (source[p] < wanted) ++p;
+        at[c] = p;
 #pragma GCC unroll 8
-      for (int t = 0; t < fixed_taps; ++t) {
-        const bool hit = sources[at] == wanted;
-        *out[t] = pair(j, at);
-        out[t] += hit;
-        at += hit;
-        wanted += step;
+        for (int t = 0; t < taps; ++t) {
+          const bool hit = source[p] == wanted;
+          *out[c][t] = pair(j, p);
+          out[c][t] += hit;
+          p += hit;
+          wanted += step;
+        }
       }
     }
-    for (int t = 0; t < fixed_taps; ++t) counts[t] = out[t] - hits[t];
+    for (int c = 0; c < columns; ++c)
+      for (int t = 0; t < taps; ++t) counts[offset + c * taps + t] = out[c][t] - hits(offset + c * taps + t);
   }
 
-  // No assumption on the spacing, and pointers are checked: dilated kernels, and the last targets.
-  void merge_any(int64_t first, int64_t last) {
-    int64_t p = 0;
-    for (int64_t j = first; j < last; ++j) {
-      Key wanted = targets[j] + anchor;
-      if (j == first) p = lower_bound(sources, source_count, wanted);
-      while (p < source_count && sources[p] < wanted) ++p;
+  // One column, no assumption on the spacing, and pointers are checked: dilated kernels, and the last targets.
+  void merge_any(int64_t offset, int64_t taps, int64_t begin) const {
+    const Key *source = sources(), *target = targets();
+    int64_t p = -1;
+    for (int64_t j = begin; j < last; ++j) {
+      Key wanted = target[j] + static_cast<Key>(call.offset_keys[offset]);
+      if (p < 0) p = lower_bound<Key>(source, call.source_count, wanted);
+      while (p < call.source_count && source[p] < wanted) ++p;
       int64_t at = p;
-      for (int t = 0; t < taps; ++t, wanted += step) {
-        while (at < source_count && sources[at] < wanted) ++at;
-        if (at < source_count && sources[at] == wanted) hits[t][counts[t]++] = pair(j, at);
+      for (int64_t t = 0; t < taps; ++t, wanted += static_cast<Key>(call.step)) {
+        while (at < call.source_count && source[at] < wanted) ++at;
+        if (at < call.source_count && source[at] == wanted) hits(offset + t)[counts[offset + t]++] = pair(j, at);
       }
     }
   }
 
-  void run(int64_t first, int64_t last, bool spaced) {
-    if (source_count == 0) return;
-    // Targets whose last tap is not beyond the last source need no check of the pointer.
-    const Key reach = sources[source_count - 1] - anchor - step * (taps - 1);
-    int64_t safe = spaced ? first + lower_bound<Key>(targets + first, last - first, reach) : first;
-    if (safe == first) return merge_any(first, last);
-    switch (taps) {
-      case 1: merge_spaced<1>(first, safe); break;
-      case 2: merge_spaced<2>(first, safe); break;
-      case 3: merge_spaced<3>(first, safe); break;
-      case 5: merge_spaced<5>(first, safe); break;
-      default: safe = first;
+  template <int taps> void merge_columns(int64_t offset, int64_t columns, int64_t end) const {
+    switch (columns) {
+      case 4: return merge_spaced<taps, 4>(offset, end);
+      case 3: return merge_spaced<taps, 3>(offset, end);
+      case 2: return merge_spaced<taps, 2>(offset, end);
+      default: return merge_spaced<taps, 1>(offset, end);
     }
-    merge_any(safe, last);
+  }
+
+  // The first target whose wanted keys may lie beyond the last source, in one of the columns.
+  int64_t checked_from(int64_t offset, int64_t taps, int64_t columns) const {
+    int64_t end = last;
+    for (int64_t c = 0; c < columns; ++c) {
+      const Key reach = sources()[call.source_count - 1] - static_cast<Key>(call.offset_keys[offset + c * taps]) -
+                        static_cast<Key>(call.step * (taps - 1));
+      const int64_t here = first + lower_bound<Key>(targets() + first, last - first, reach);
+      end = here < end ? here : end;
+    }
+    return end;
+  }
+
+  void run(int64_t offset, int64_t taps, int64_t columns) const {
+    int64_t end = call.spaced ? checked_from(offset, taps, columns) : first;
+    if (end > first) switch (taps) {
+      case 1: merge_columns<1>(offset, columns, end); break;
+      case 2: merge_columns<2>(offset, columns, end); break;
+      case 3: merge_columns<3>(offset, columns, end); break;
+      case 5: merge_columns<5>(offset, columns, end); break;
+      default: end = first;
+    }
+    for (int64_t c = 0; c < columns; ++c) merge_any(offset + c * taps, taps, end);
   }
 };
 
 template <class Key> void search(const KernelMapSearch& call) {
-  parallel_for(call.chunks, call.threads, [&](int64_t chunk, int) {
-    const int64_t first = call.target_count * chunk / call.chunks;
-    const int64_t last = call.target_count * (chunk + 1) / call.chunks;
-    int64_t* counts = call.counts + chunk * call.offsets;
-    for (int64_t o = 0; o < call.offsets; ++o) counts[o] = 0;
+  parallel_for(call.chunks, call.threads, [&](int64_t index, int) {
+    const Chunk<Key> chunk = {call, call.target_count * index / call.chunks, call.target_count * (index + 1) / call.chunks,
+                              call.counts + index * call.offsets};
+    for (int64_t o = 0; o < call.offsets; ++o) chunk.counts[o] = 0;
+    if (call.source_count == 0 || chunk.first == chunk.last) return;
     for (int64_t o = 0; o < call.offsets;) {
-      const int64_t left = call.column_taps - o % call.column_taps;
-      int64_t taps = left < call.offsets - o ? left : call.offsets - o;
+      const int64_t in_column = call.column_taps - o % call.column_taps, left = call.offsets - o;
+      int64_t taps = in_column < left ? in_column : left, columns = 1;
       if (taps > max_taps) taps = max_taps;
-      Column<Key> column = {static_cast<const Key*>(call.sources), call.source_count,
-                            static_cast<const Key*>(call.targets), static_cast<Key>(call.offset_keys[o]),
-                            static_cast<Key>(call.step), static_cast<int>(taps), {}, {}};
-      for (int64_t t = 0; t < taps; ++t) column.hits[t] = call.hits + (o + t) * call.target_count + first;
-      column.run(first, last, call.spaced);
-      for (int64_t t = 0; t < taps; ++t) counts[o + t] = column.counts[t];
-      o += taps;
+      else if (taps == call.column_taps) columns = left / taps < max_columns ? left / taps : max_columns;
+      chunk.run(o, taps, columns);
+      o += taps * columns;
     }
   });
 }
