@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
 
 import tamis
 from tamis.kernels.cpu.native import ISA_VARIABLE, native
@@ -25,10 +24,9 @@ UNTESTED = {"aarch64": "compiled from the same source, never run by us", "arm64"
 @app.command()
 def doctor() -> None:
     """Tell CPU, instruction sets, threads, versions, and what is missing."""
-    console, table = Console(), Table(show_header=False, box=None, pad_edge=False)
+    console = Console(highlight=False, soft_wrap=True)
     for name, fact in _facts():
-        table.add_row(f"[bold]{name}[/]", fact)
-    console.print(table)
+        console.print(f"[bold]{name:<18}[/] {fact}")
     for extra, missing in _extras().items():
         state = f"needs {', '.join(missing)}: pip install 'tamis\\[{extra}]'" if missing else "complete"
         console.print(f"  [bold]tamis\\[{extra}][/] {state}")
@@ -74,7 +72,11 @@ def _openmp_runtimes() -> list[str]:
 def _extras() -> dict[str, list[str]]:
     """Extra -> the packages it names that are not installed."""
     wanted: dict[str, list[str]] = {}
-    for requirement in importlib.metadata.requires("tamis") or []:
+    try:
+        requirements = importlib.metadata.requires("tamis") or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}  # run from the source tree, not installed
+    for requirement in requirements:
         found = re.match(r"([\w.-]+)(?:\[.*?])?.*extra == ['\"](\w+)['\"]", requirement)
         if found and found[2] not in ("dev", "all") and found[1] != "tamis":
             wanted.setdefault(found[2], []).append(found[1])

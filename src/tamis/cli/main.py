@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import Annotated, Any
 
-import click
 import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+import tamis
 
 # verb -> (module with a typer app or function, one line of help)
 VERBS: dict[str, tuple[str, str]] = {
     "tour": (
         "tamis.cli.tour",
-        "Prune a real model, run it on sparse kernels, and compare with dense PyTorch.",
+        "A real model from dense to sparse, compared layer by layer; writes a report.",
     ),
     "doctor": ("tamis.cli.doctor", "Tell CPU, instruction sets, threads, versions, and what is missing."),
     "tune": ("tamis.cli.tune", "Measure this machine's constants, so that plans are chosen for it."),
@@ -25,47 +30,52 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyVerbs(click.Group):
+class LazyVerbs(TyperGroup):
     """A group that knows its verbs by name and imports one when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in VERBS:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Every verb's module holds ``app``, a typer application of one command or several."""
+        if cmd_name not in VERBS:
             return None
-        return _command(importlib.import_module(VERBS[name][0]), name)
+        command = typer.main.get_command(importlib.import_module(VERBS[cmd_name][0]).app)
+        command.name = cmd_name
+        return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List the verbs from the table, so that asking for help imports none of them."""
+        console = Console(highlight=False)
+        console.print("\n  [bold]tamis[/] VERB …   sparse deep-learning inference for PyTorch\n")
+        for name, (_, text) in VERBS.items():
+            console.print(f"  [bold cyan]{name:<8}[/] {text}")
+        console.print("\n  tamis VERB --help tells more. tamis --version\n")
 
 
-def _command(module: object, name: str) -> click.Command:
-    """Every verb's module holds ``app``, a typer application of one command or several."""
-    command = typer.main.get_command(module.app)  # type: ignore[attr-defined]
-    command.name = name
-    return command
+app = typer.Typer(
+    cls=LazyVerbs, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
-@click.group(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="tamis")
-def cli() -> None:
-    """tamis: sparse deep-learning inference for PyTorch. What matters stays, the zeros fall through."""
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Sparse deep-learning inference for PyTorch: what matters stays, the zeros fall through."""
+    if version:
+        typer.echo(f"tamis {tamis.__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
     """Run the command line; a mistake of the user is one clear sentence and exit code 2, not a traceback."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as ending:
-        sys.exit(ending.exit_code)
-    except click.ClickException as mistake:
-        mistake.show()
-        sys.exit(mistake.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped", err=True)
-        sys.exit(130)
-    except (ValueError, FileNotFoundError, NotImplementedError, ModuleNotFoundError) as mistake:
-        click.echo(f"tamis: {mistake}", err=True)
+        typer.main.get_command(app)()
+    except (ValueError, OSError, NotImplementedError, ModuleNotFoundError) as mistake:
+        if os.environ.get("TAMIS_TRACEBACK"):
+            raise
+        typer.echo(f"tamis: {mistake}", err=True)
         sys.exit(2)

@@ -249,7 +249,7 @@ def _choose(
     if not able:
         reasons = "\n".join(c.describe("") for c in candidates)
         raise NotImplementedError(f"{call}: no kernel can serve {a!r}:\n{reasons}")
-    return min(able, key=lambda c: c.time_us or 0.0), f"cost model of {machine.name}"
+    return min(able, key=lambda c: c.time_us or 0.0), f"cost model, {machine.source}"
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def tune_spmm(progress: Progress = lambda what, done, total: None) -> Machine:
         dense_gflops=dense,
         dense_bytes_per_ns=_dense_bytes_per_ns(),
         kernels=kernels,
+        source="tuned on this machine",
     )
 
 

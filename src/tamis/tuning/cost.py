@@ -68,6 +68,8 @@ class Machine:
     dense_bytes_per_ns : float
         Rate at which a dense matrix-vector product reads its matrix, all threads.
     kernels : dict of kernel name to KernelPrices
+    source : str
+        Where the constants come from, as `plan.reason` tells it.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Machine:
     dense_gflops: tuple[tuple[int, float], ...]
     dense_bytes_per_ns: float
     kernels: dict[str, KernelPrices]
+    source: str = "shipped constants"
 
 
 def panel_work(structure: Structure, n: int, width: int, panel_vectors: int) -> np.ndarray:
