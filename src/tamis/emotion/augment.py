@@ -4,10 +4,6 @@ A variant is an utterance of its own in the feature set (columns ``variant`` and
 change the voice stand in for speakers that the corpus does not have.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Final
-
 import numpy as np
 import soxr
 
@@ -57,20 +53,3 @@ def noise(samples: Samples, ratio_db: float, rng: np.random.Generator) -> Sample
     level = np.sqrt(np.mean(np.square(samples, dtype=np.float64))) * 10 ** (-ratio_db / 20)
     noisy: Samples = (samples + level * rng.standard_normal(len(samples))).astype(np.float32)
     return noisy
-
-
-def _any_noise(samples: Samples, seed: int) -> Samples:
-    rng = np.random.default_rng(seed)
-    return noise(samples, rng.uniform(10, 25), rng)
-
-
-VARIANTS: Final[Mapping[str, Callable[[Samples, int], Samples]]] = MappingProxyType(
-    {
-        "speed0.9": lambda samples, seed: speed(samples, 0.9),
-        "speed1.1": lambda samples, seed: speed(samples, 1.1),
-        "voice0.88": lambda samples, seed: voice(samples, 0.88),
-        "voice1.12": lambda samples, seed: voice(samples, 1.12),
-        "noise": _any_noise,
-    }
-)
-"""Name -> (samples, seed of the utterance) -> samples."""
