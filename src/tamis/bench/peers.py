@@ -37,8 +37,9 @@ def dense_linear(operands: Operands, planned_n: int) -> Prepared:
 
 
 def dense_onednn(operands: Operands, planned_n: int) -> Prepared:
-    """Dense with weights packed ahead for oneDNN: what ``torch.compile`` makes of a linear layer whose weights are frozen.
+    """Dense with weights packed ahead for oneDNN: a linear layer with frozen weights under AOTInductor.
 
+    So does ``torch.compile`` with freezing where the batch size is free; where it is fixed, inductor packs for MKL instead.
     The operators are the ones inductor emits; they have no public name.
     """
     if not torch.backends.mkldnn.is_available():

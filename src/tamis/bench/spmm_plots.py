@@ -39,6 +39,7 @@ _STYLE: dict[Any, Any] = {
     "axes.titleweight": "bold",
     "legend.frameon": False,
 }
+_COLUMNS = 3
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 
 
@@ -72,7 +73,8 @@ def speed_figure(results: Sequence[CellResult], rows: Iterable[Row]) -> Figure:
                 )
         axes.set_title(pattern)
         _speed_axis(axes)
-    panels[0].set_ylabel("speed relative to dense")
+    for axes in panels[::_COLUMNS]:
+        axes.set_ylabel("speed relative to dense")
     entries = {
         label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -114,8 +116,12 @@ def save_png(figure: Figure, path: Path) -> None:
 def _panels(count: int, width: float = 3.7) -> tuple[Figure, Sequence[Axes]]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * count, 3.6), layout="constrained")
-    return figure, list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
+    lines, columns = -(-count // _COLUMNS), min(count, _COLUMNS)
+    figure = Figure(figsize=(width * columns, 3.6 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, sharey=True, squeeze=False).flatten()
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, list(axes[:count])
 
 
 def _draw_ours(axes: Axes, ours: Mapping[float, Spread]) -> None:

@@ -1,0 +1,137 @@
+"""The voxel suite: gated, complete, and honest about who could not take part."""
+
+import csv
+import os
+
+import pytest
+import torch
+
+from tamis.bench import (
+    voxel,
+    voxel_layers,
+    voxel_maps,
+    voxel_networks,
+    voxel_peers,
+    voxel_report,
+    voxel_scenes,
+)
+from tamis.bench.machine import Machine
+from tamis.bench.prepared import Unavailable
+from tamis.bench.voxel_maps import _problem
+from tamis.ops.kernel_map import KernelMap
+from tamis.voxel import kernel_map, scenes
+
+MACHINE = Machine("cpu", "a cpu", "avx2", 1, "torch 2", "abc", 100.0)
+SMALL = "small"
+
+
+@pytest.fixture(autouse=True)
+def small_scene(monkeypatch):
+    monkeypatch.setitem(
+        voxel_scenes._MAKERS, SMALL, lambda: voxel_scenes._cells(scenes.solid_object(0, 32), 1.0)
+    )
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (5, 1), (2, 2), (3, 2)])
+@pytest.mark.parametrize("name", ["searchsorted", "hash_packed", "hash_unpacked", "spconv"])
+def test_peer_maps_agree_with_ours(name, kernel, stride):
+    problem, _ = _problem(voxel_scenes.coordinates(SMALL), kernel, stride)
+    try:
+        search = voxel_maps._PEERS[name](problem)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    ours = kernel_map(problem.source_coords, kernel, stride).out_in
+    assert torch.equal(search.table(search.run()), ours)
+
+
+def test_a_wrong_map_is_not_timed(monkeypatch):
+    def wrong(problem):
+        right = voxel_peers.searchsorted(problem)
+        return voxel_peers.MapSearch(right.run, lambda rows: right.table(rows) + 1)
+
+    monkeypatch.setitem(voxel_maps._PEERS, "hash_packed", wrong)
+    rows = {row.contestant: row for row in voxel_maps.measure((SMALL, 3, 1), 0.01)}
+    assert rows["hash_packed"].status == "refused"
+    assert rows["hash_packed"].median_us is None
+    assert rows["tamis"].status == "ok"
+    assert rows["tamis"].ratio == 1
+    assert rows["searchsorted"].ratio == pytest.approx(
+        rows["searchsorted"].median_us / rows["tamis"].median_us
+    )
+
+
+def test_a_wrong_layer_is_not_timed(monkeypatch):
+    right = voxel_peers.gather_mm
+    monkeypatch.setattr(voxel_layers, "gather_mm", lambda *arguments: lambda: right(*arguments)() * 1.001)
+    rows = {row.contestant: row for row in voxel_layers.measure((SMALL, 8, 16, 3), 0.01)}
+    assert rows["gather_mm"].status == "refused"
+    assert rows["tamis"].status == rows["dense_mm"].status == "ok"
+    assert {"reference_output_stationary", "reference_weight_stationary", "reference_hybrid"} <= set(rows)
+    assert rows["tamis"].gflops == pytest.approx(
+        2 * rows["tamis"].pairs * 128 / rows["tamis"].median_us / 1e3
+    )
+
+
+def test_absent_spconv_is_a_reason(monkeypatch):
+    def absent():
+        raise Unavailable("spconv is not installed")
+
+    monkeypatch.setattr(voxel_peers, "_spconv", absent)
+    rows = {row.contestant: row for row in voxel_maps.measure((SMALL, 3, 1), 0.01)}
+    assert (rows["spconv"].status, rows["spconv"].note) == ("unavailable", "spconv is not installed")
+
+
+def test_networks_have_three_totals_and_ablations():
+    rows = {row.contestant: row for row in voxel_networks.measure(("SparseResNet21D", SMALL), 0.02)}
+    ours = rows["tamis"]
+    assert min(ours.sort_us, ours.feature_us, ours.gemm_us) > 0
+    assert ours.pairs > 0
+    assert rows["reference_weight_stationary"].max_error < 1e-4
+    assert {"tamis_maps_layer_by_layer", "reference_output_stationary"} <= set(rows)
+
+
+def test_streaming_percentiles_are_ordered(monkeypatch):
+    monkeypatch.setattr(voxel_networks, "frame", lambda number, size: voxel_scenes.coordinates(SMALL))
+    (row,) = voxel_networks.stream("SparseResNet21D", 5)
+    assert 0 < row.median_us <= row.p95_us <= row.p99_us
+    assert row.samples == 5
+
+
+def test_a_run_leaves_csv_page_and_plot(tmp_path, monkeypatch):
+    monkeypatch.setitem(voxel_maps.GRIDS, "quick", ((SMALL, 3, 1),))
+    monkeypatch.setitem(voxel_layers.GRIDS, "quick", ((SMALL, 8, 8, 3),))
+    monkeypatch.setattr(voxel, "this_machine", lambda package: MACHINE)
+    seen = []
+    outcome = voxel.run(
+        voxel.Options("quick", ("maps", "layers"), tmp_path), progress=lambda *step: seen.append(step[:2])
+    )
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+    with outcome.csv_path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(outcome.rows)
+    assert {line["cpu"] for line in lines} == {"a cpu"}
+    page = voxel_report.markdown(outcome.rows, "tamis bench voxel")
+    assert "## Kernel maps" in page
+    assert "searchsorted" in page
+    assert "searchsorted (maps)" in voxel_report.verdict(outcome.rows)
+    voxel_report.save_plot(outcome.rows, tmp_path / "plot.png")
+    assert os.path.getsize(tmp_path / "plot.png") > 5_000
+
+
+def test_grids_name_known_scenes_and_networks():
+    names = {cell[0] for grid in voxel_maps.GRIDS.values() for cell in grid}
+    names |= {cell[0] for grid in voxel_layers.GRIDS.values() for cell in grid}
+    names |= {cell[1] for grid in voxel_networks.GRIDS.values() for cell in grid}
+    assert names <= set(voxel_scenes._MAKERS)
+    configs = {cell[1:] for cell in voxel_layers.GRIDS["default"]}
+    assert {
+        (4, 32, 3),
+        (16, 32, 3),
+        (32, 32, 3),
+        (32, 64, 3),
+        (128, 128, 3),
+        (16, 16, 5),
+        (32, 32, 5),
+        (32, 64, 5),
+    } <= configs
+    assert isinstance(kernel_map(voxel_scenes.coordinates(SMALL), 3), KernelMap)
