@@ -6,7 +6,8 @@ import torch
 from tamis import voxel
 from tamis.kernels.cpu.native import force_isa, native
 from tamis.kernels.reference import sparse_conv as reference
-from tamis.ops.sparse_conv import DATAFLOWS, sparse_conv
+from tamis.ops.sparse_conv import DATAFLOWS, dense_offsets, explain, sparse_conv
+from tamis.ops.sparse_conv_cost import CPU_PRICES, predict
 
 ISAS = native().isas_supported()
 
@@ -216,6 +217,36 @@ def test_gradients_of_the_blocked_kernel(isa, c_in, c_out, groups, stride, turne
         gradients.append((x.grad, w.grad))
     close(gradients[0][0], gradients[1][0])
     close(gradients[0][1], gradients[1][1])
+
+
+def plane(size=40):
+    """A slanted sheet: near neighbours are dense, far ones rare, as on scanned surfaces."""
+    x, y = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    cells = torch.stack([torch.zeros_like(x), x, y, (x + y) // 3], -1).reshape(-1, 4)
+    return cells.int()
+
+
+def test_cost_model_splits_the_hybrid_by_density():
+    surface = voxel.kernel_map(plane(), 3)
+    dense = dense_offsets(surface, 64, 64)
+    distance = surface.l1_distances()
+    assert 13 in dense
+    assert 0 < len(dense) < 27
+    assert max(distance[offset] for offset in dense) < min(distance[o] for o in range(27) if o not in dense)
+    line = explain(surface, 64, 64, None)
+    assert "runs blocked" in line
+    assert all(name in line for name in DATAFLOWS)
+    assert "as asked" in explain(surface, 64, 64, "hybrid")
+
+
+def test_cost_model_prefers_output_stationary_on_full_maps_and_not_on_scattered_voxels():
+    full = torch.cartesian_prod(torch.arange(1), *[torch.arange(12)] * 3).int()
+    scattered = cloud(400, 60)
+    for coords, better in ((full, "output_stationary"), (scattered, "weight_stationary")):
+        found = predict(voxel.kernel_map(coords, 3), 64, 64, CPU_PRICES["avx2"]).milliseconds
+        rest = {"output_stationary", "weight_stationary"} - {better}
+        assert found[better] < found[rest.pop()]
+        assert found["hybrid"] > 0
 
 
 def test_empty_clouds():

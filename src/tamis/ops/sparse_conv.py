@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from tamis.kernels.cpu import sparse_conv as cpu
-from tamis.kernels.cpu.native import ELEMENTS
+from tamis.kernels.cpu.native import ELEMENTS, native
 from tamis.kernels.reference import sparse_conv as reference
 from tamis.ops.kernel_map import KernelMap, block_cuts, transposed_lists
+from tamis.ops.sparse_conv_cost import CPU_PRICES, Prices, predict
 
 Dataflow = Literal["output_stationary", "weight_stationary", "hybrid", "blocked"]
 DATAFLOWS: tuple[Dataflow, ...] = ("blocked", "output_stationary", "weight_stationary", "hybrid")
@@ -70,7 +71,7 @@ def sparse_conv(
         groups,
         relu,
         dataflow if dataflow is not None else choose(feats.device, feats.dtype),
-        dense_offsets(kernel_map) if dataflow == "hybrid" else [],
+        dense_offsets(kernel_map, feats.shape[1], weight.shape[2]) if dataflow == "hybrid" else [],
     )
 
 
@@ -84,16 +85,25 @@ def choose(device: torch.device, dtype: torch.dtype) -> Dataflow:
     )
 
 
-def dense_offsets(kernel_map: KernelMap) -> list[int]:
-    """Offsets that the hybrid dataflow runs output-stationary: the L1 classes with a mean density above one half."""
-    dense = {distance for distance, share in kernel_map.density_by_l1().items() if share > 0.5}
-    return [offset for offset, distance in enumerate(kernel_map.l1_distances()) if distance in dense]
+def dense_offsets(kernel_map: KernelMap, c_in: int, c_out: int) -> list[int]:
+    """Offsets that the hybrid dataflow runs output-stationary: the cheapest split by L1 class."""
+    return predict(kernel_map, c_in, c_out, _prices()).dense_offsets
 
 
-def predict(kernel_map: KernelMap, c_in: int, c_out: int, dataflow: Dataflow | None) -> str:
-    """One line on a layer: pairs, density per L1 class and the predicted time of every dataflow."""
+def explain(kernel_map: KernelMap, c_in: int, c_out: int, dataflow: Dataflow | None) -> str:
+    """One line on a layer: pairs, density per L1 class, what runs, and the predicted time of every dataflow."""
     shares = " ".join(f"{share:.2f}" for share in kernel_map.density_by_l1().values())
-    return f"{kernel_map.pairs} pairs, density by L1 {shares}, runs {dataflow or 'blocked'}"
+    found = predict(kernel_map, c_in, c_out, _prices(), torch.get_num_threads()).milliseconds
+    runs = dataflow or "blocked"
+    why = "as asked" if dataflow else "the only fast kernel here, and the cheapest by prediction"
+    if not dataflow and min(found, key=lambda name: found[name]) != runs:
+        why = "the only fast kernel here"
+    times = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+    return f"{kernel_map.pairs} pairs, density by L1 {shares}; runs {runs} ({why}); predicted ms: {times}"
+
+
+def _prices() -> Prices:
+    return CPU_PRICES.get(native().isa(), CPU_PRICES["baseline"])
 
 
 def _check(

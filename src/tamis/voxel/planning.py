@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tamis.formats.packed_coords import KeyLayout, Triple, check_coords, choose_layout, pack, unpack
 from tamis.ops.kernel_map import KernelMap, build_map
 from tamis.ops.levels import generated_level, minkowski_level, spconv_level
-from tamis.ops.sparse_conv import Dataflow, predict
+from tamis.ops.sparse_conv import Dataflow, explain
 from tamis.voxel.tensor import VoxelTensor
 from tamis.voxel.tracing import Level, MapKey, MapSpec, Place, Trace, steps_of, trace
 
@@ -251,6 +251,8 @@ def _explain(made: Plan) -> str:
         lines.append(f"  level {index}: stride {level.stride}, {len(made.level_keys[index])} voxels")
     for record in made.trace.layers:
         kernel_map = made.maps[record.step.key, record.step.transposed]
-        lines.append(f"  {record.kind} {record.c_in} -> {record.c_out}, level {record.step.level}: ")
-        lines[-1] += predict(kernel_map, record.c_in, record.c_out, made.dataflow)
+        told = f"{kernel_map.pairs} pairs"
+        if not record.kind.endswith("pool"):
+            told = explain(kernel_map, record.c_in, record.c_out, made.dataflow)
+        lines.append(f"  {record.kind} {record.c_in} -> {record.c_out}, level {record.step.level}: {told}")
     return "\n".join(lines)
