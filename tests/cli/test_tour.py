@@ -12,7 +12,17 @@ from ..tour.conftest import tiny_folder  # noqa: F401
 
 def test_a_whole_tour(tiny_folder, tmp_path):  # noqa: F811
     page = tmp_path / "deep" / "report.html"
-    arguments = ["--model", str(tiny_folder), "--quick", "--sparsity", "0.8", "--pattern", "4x1", "-o", str(page)]
+    arguments = [
+        "--model",
+        str(tiny_folder),
+        "--quick",
+        "--sparsity",
+        "0.8",
+        "--pattern",
+        "4x1",
+        "-o",
+        str(page),
+    ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "wins here" in result.output

@@ -28,21 +28,21 @@ def row(ms, cosine, pattern="unstructured", sparsity=0.5, aim=None, layers=None)
 
 
 def tour(*rows, dense_ms=100.0, packed_ms=None, damages=(), **changes):
-    fields = dict(
-        model="MiniLM-L6",
-        sentences=64,
-        tokens=799,
-        padded_tokens=1152,
-        single_tokens=12,
-        calibration=48,
-        dense_batch=speed(dense_ms),
-        dense_single=speed(dense_ms / 25),
-        packed_batch=None if packed_ms is None else speed(packed_ms),
-        packed_single=None if packed_ms is None else speed(packed_ms / 25),
-        dense_bytes=32768,
-        other_bytes=1 << 20,
-        rows=rows,
-        damages=damages,
-        environment={"CPU": "a CPU", "Command": "tamis tour --pattern 4x1"},
-    )
+    fields = {
+        "model": "MiniLM-L6",
+        "sentences": 64,
+        "tokens": 799,
+        "padded_tokens": 1152,
+        "single_tokens": 12,
+        "calibration": 48,
+        "dense_batch": speed(dense_ms),
+        "dense_single": speed(dense_ms / 25),
+        "packed_batch": None if packed_ms is None else speed(packed_ms),
+        "packed_single": None if packed_ms is None else speed(packed_ms / 25),
+        "dense_bytes": 32768,
+        "other_bytes": 1 << 20,
+        "rows": rows,
+        "damages": damages,
+        "environment": {"CPU": "a CPU", "Command": "tamis tour --pattern 4x1"},
+    }
     return Tour(**(fields | changes))

@@ -35,7 +35,7 @@ def found(tiny):
     before = {name: weight.clone() for name, weight in tiny.model.named_parameters()}
     tour = run(tiny, "tiny", FAST, tell)
     assert all(torch.equal(before[name], now) for name, now in tiny.model.named_parameters())
-    assert list(stages)[0] == "pruning and planning"
+    assert next(iter(stages)) == "pruning and planning"
     return tour
 
 
@@ -116,7 +116,10 @@ def test_packed_dense_computes_the_same(tiny):
     if model is None:
         pytest.skip("this torch has no oneDNN")
     torch.testing.assert_close(
-        embed(model, tiny.tokenizer, SENTENCES), embed(tiny.model, tiny.tokenizer, SENTENCES), atol=1e-5, rtol=1e-4
+        embed(model, tiny.tokenizer, SENTENCES),
+        embed(tiny.model, tiny.tokenizer, SENTENCES),
+        atol=1e-5,
+        rtol=1e-4,
     )
 
 
