@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from tamis.emotion.corpora.checks import Findings
     from tamis.emotion.corpora.table import Corpus
     from tamis.emotion.prior import Prior
@@ -137,6 +140,39 @@ def train(
 
 
 @app.command()
+def evaluate(
+    config: Annotated[Path, typer.Argument(help="The TOML file that was trained.")],
+    split: Annotated[str, typer.Option(help="test, development or out_of_fold.")] = "test",
+    by: Annotated[list[str] | None, typer.Option(help="Column to report apart; may be given often.")] = None,
+) -> None:
+    """Figures of the ensemble, its members and the baseline, with intervals over speakers."""
+    from tamis.emotion.evaluate import evaluate as measure
+
+    console = Console()
+    found = measure(config, split=split, slices=tuple(by or ("gender",)))
+    console.print(models_table(found.models.to_dict("records")))
+    console.print(plain_table("by category", found.categories))
+    if len(found.slices):
+        console.print(plain_table("by slice", found.slices))
+
+
+@app.command()
+def ablate(
+    config: Annotated[Path, typer.Argument(help="TOML file to start from.")],
+    name: Annotated[list[str] | None, typer.Option(help="Only these ablations; may be given often.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many seeds each.", min=1)] = 5,
+) -> None:
+    """Train again with one ingredient changed at a time, and tell what each is worth."""
+    from tamis.emotion.ablate import ABLATIONS
+    from tamis.emotion.ablate import ablate as run_ablations
+
+    console = Console()
+    names = tuple(name or ABLATIONS)
+    table = run_ablations(config, names=names, seeds=tuple(range(seeds)), progress=console.print)
+    console.print(plain_table("ablations", table))
+
+
+@app.command()
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Recordings of any length and sample rate.")],
     model: Annotated[
@@ -242,6 +278,30 @@ def corpus_table(found: Corpus) -> Table:
     splits = found.table["split"].replace("", "none").value_counts()
     table.title = f"{found.name}: {len(found)} utterances, {speakers} speakers"
     table.caption = ", ".join(f"{split} {count}" for split, count in splits.items())
+    return table
+
+
+def models_table(rows: list[dict[str, Any]]) -> Table:
+    """One line per model: figures with their intervals, and how much better the ensemble is."""
+    table = Table("model", "macro-F1", "UAR", "accuracy", "JSD", "ECE", "ensemble's gain in macro-F1")
+    for row in rows:
+        ranges = [
+            f"{row[f]:.3f} [{row[f + '_low']:.3f}, {row[f + '_high']:.3f}]" for f in ("macro_f1", "uar")
+        ]
+        gain = row.get("macro_f1_gain", math.nan)
+        told = (
+            ""
+            if math.isnan(gain)
+            else f"{gain:+.3f} [{row['macro_f1_gain_low']:+.3f}, {row['macro_f1_gain_high']:+.3f}]"
+        )
+        table.add_row(row["model"], *ranges, *(f"{row[f]:.3f}" for f in ("accuracy", "jsd", "ece")), told)
+    return table
+
+
+def plain_table(title: str, frame: DataFrame) -> Table:
+    table = Table(*map(str, frame.columns), title=title)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
     return table
 
 
