@@ -275,6 +275,15 @@ def test_progress_is_told_before_each_layer(clock):
     assert steps == [(0, 2, "0"), (1, 2, "2")]
 
 
+def test_inference_mode_leaves_no_trace(clock):
+    model = mlp()
+    with torch.inference_mode():
+        prune(model, 0.8)
+        sparsify(model, X)
+    model(X).sum().backward()
+    assert model[0].values.grad is not None
+
+
 def test_bytes_count_the_plans(clock):
     model = mlp()
     prune(model, 0.8)

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 ATTENTIONS = ("eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3")
@@ -61,6 +62,7 @@ def describe(model: nn.Module) -> Architecture | None:
     return Architecture(name, _architecture_only(config), model.config._attn_implementation or "eager")
 
 
+@torch.inference_mode(False)  # parameters made in inference mode could never be trained
 def build(architecture: Architecture) -> nn.Module:
     """Build the model, with random weights, in eval mode.
 

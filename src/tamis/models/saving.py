@@ -49,6 +49,11 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"save_sparse(model, {str(folder)!r}): expected a folder, but this is a file.")
+    if isinstance(model, SparseLinear):
+        raise ValueError(
+            "save_sparse(model): the model is itself a SparseLinear, which load_sparse could not put in place; "
+            "wrap it, nn.Sequential(model), or keep its matrix alone: tamis.save(model.matrix, path)."
+        )
     tensors, tied = _distinct(model)
     folder.mkdir(parents=True, exist_ok=True)
     with _beside(folder / "model") as part:
@@ -106,10 +111,9 @@ def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module
             )
         model = architecture.build(manifest.architecture)
     call = f"load_sparse({str(folder)!r})"
-    layers = {
-        name: _sparse_layer(call, model, name, saved, tensors) for name, saved in manifest.layers.items()
-    }
-    _fill(call, model, layers, _with_tied(call, tensors, manifest.tied))
+    state = _with_tied(call, tensors, manifest.tied)
+    layers = {name: _sparse_layer(call, model, name, saved, state) for name, saved in manifest.layers.items()}
+    _fill(call, model, layers, state)
     return model
 
 
@@ -154,8 +158,9 @@ def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         raise ValueError(f"{path}: not a whole safetensors file: {error}.") from None
 
 
+@torch.inference_mode(False)  # values made in inference mode could never be trained, nor packed just once
 def _sparse_layer(
-    call: str, model: nn.Module, name: str, saved: SavedLayer, tensors: dict[str, Tensor]
+    call: str, model: nn.Module, name: str, saved: SavedLayer, state: dict[str, Tensor]
 ) -> tuple[nn.Module, SparseLinear]:
     """Build one SparseLinear from the file, and find the layer whose place it takes."""
     try:
@@ -165,7 +170,7 @@ def _sparse_layer(
             f"{call}: the saved model has a sparse layer {name!r}, this one has no such layer."
         ) from None
     # Copies: tensors of the mapped file would change or vanish with it.
-    own = {key[len(name) + 1 :]: t.clone() for key, t in tensors.items() if key.rpartition(".")[0] == name}
+    own = {key[len(name) + 1 :]: t.clone() for key, t in state.items() if key.rpartition(".")[0] == name}
     bias = own.pop("bias", None)
     matrix = from_record(f"{call}: {name}", own, saved.format)
     if not isinstance(old, nn.Linear | SparseLinear):
@@ -176,7 +181,11 @@ def _sparse_layer(
             f"{call}: {name} is saved with shape {there} and {'no' if bias is None else 'a'} bias, "
             f"but here has shape {here} and {'no' if old.bias is None else 'a'} bias."
         )
-    return old, SparseLinear(matrix, bias, kernel=saved.kernel).train(old.training)
+    # The bias stays the model's own parameter, filled later, since other layers may share it.
+    sparse = SparseLinear(matrix, old.bias, kernel=saved.kernel).train(old.training)
+    weight = old.values if isinstance(old, SparseLinear) else old.weight
+    sparse.values.requires_grad_(weight.requires_grad)
+    return old, sparse
 
 
 def _fill(
@@ -185,11 +194,16 @@ def _fill(
     layers: dict[str, tuple[nn.Module, SparseLinear]],
     state: dict[str, Tensor],
 ) -> None:
-    """Put the sparse layers in their places and copy all other tensors; on error the places are as before."""
+    """Put the sparse layers in their places and copy all tensors but their weights; on error put the former back."""
     replacements: dict[nn.Module, nn.Module] = dict(layers.values())
     swap(model, replacements)
     modules = model.named_modules(remove_duplicate=False)
-    sparse = {f"{name}.{key}" for name, m in modules if isinstance(m, SparseLinear) for key in m.state_dict()}
+    sparse = {
+        f"{name}.{key}"
+        for name, module in modules
+        if isinstance(module, SparseLinear)
+        for key in module.matrix.components()
+    }
     rest = {key: tensor for key, tensor in state.items() if key not in sparse}
     try:
         _take_dtypes(model, rest)

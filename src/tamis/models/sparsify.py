@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import torch
 from torch import nn
 
 from tamis.models.choice import Contender, Times, best_contender, relative_error
@@ -18,6 +19,7 @@ from tamis.pruning.targets import Target, Where, find_targets
 Replace = Literal["where_faster", "everywhere"]
 
 
+@torch.inference_mode(False)  # tensors made in inference mode could never be trained, nor packed just once
 def sparsify(
     model: nn.Module,
     example_inputs: ModelInputs,
