@@ -24,7 +24,7 @@ format: install
 	$(BIN)/ruff check --fix $(SOURCES)
 
 bench: install
-	$(BIN)/tamis bench spmm
+	$(BIN)/tamis bench spmm -o docs/results
 
 wheel: install
 	$(BIN)/python -m pip wheel -q --no-build-isolation --no-deps -c constraints.txt -w dist .
