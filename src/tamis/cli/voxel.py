@@ -84,8 +84,9 @@ def segment(
     from tamis.voxel.segmentation import load_segmenter
     from tamis.voxel.segmentation.confusion import Confusion
 
-    console, segmenter = Console(), load_segmenter(weights)
+    console = Console()
     name, cloud = _cloud(scene, seed, sensor, invalid)
+    segmenter = load_segmenter(weights)
     labels = segmenter.predict(cloud.points)
     names = segmenter.recipe.label_names
     output.mkdir(parents=True, exist_ok=True)
@@ -148,8 +149,11 @@ def _cloud(
 
 
 def _iou_table(metrics: dict[str, Any]) -> Table:
-    table = Table("unseen streets", "mIoU", "baseline", *scenes.STREET_LABELS)
-    for name, row in metrics.items():
-        shares = (f"{value:.2f}" for value in row["iou"].values())
-        table.add_row(name, f"{row['miou']:.3f}", f"{row['baseline_miou']:.3f}", *shares)
+    """One column per kind of street, one line per class, so that it fits a terminal."""
+    table = Table("IoU on unseen streets", *metrics)
+    for name in scenes.STREET_LABELS:
+        table.add_row(name, *(f"{row['iou'][name]:.3f}" for row in metrics.values()))
+    table.add_section()
+    table.add_row("mean", *(f"{row['miou']:.3f}" for row in metrics.values()))
+    table.add_row("height and distance", *(f"{row['baseline_miou']:.3f}" for row in metrics.values()))
     return table

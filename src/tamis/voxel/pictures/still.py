@@ -14,6 +14,7 @@ from tamis.voxel.pictures.colours import UNLABELLED, label_colours
 _BACKGROUND = (16, 18, 24)
 _WIDTH, _HEIGHT = 1600, 900
 _FIELD_OF_VIEW = 0.9  # half the picture's width over the distance to it
+_NEAREST_M = 0.5
 _SPLAT_M = 0.11  # points are painted as squares of about this size, at least one pixel
 
 FloatArray = npt.NDArray[np.float64]
@@ -69,7 +70,7 @@ def paint(points: FloatArray, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     if len(points) == 0:
         return picture
     u, v, depth = _project(points)
-    seen = depth > 0.5
+    seen = depth > _NEAREST_M
     order = np.flatnonzero(seen)[np.argsort(-depth[seen])]
     u, v, depth = u[order], v[order], depth[order]
     shade = np.clip(1.2 - depth / (4 * np.median(depth)), 0.6, 1.0)[:, None]
@@ -89,7 +90,7 @@ def paint(points: FloatArray, colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.
 def _project(points: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], FloatArray]:
     """Pixels and depth from an eye behind and above the middle of the cloud, looking at it."""
     middle = np.median(points, axis=0)
-    reach = max(float(np.quantile(np.linalg.norm(points[:, :2] - middle[:2], axis=1), 0.8)), 1e-3)
+    reach = max(float(np.quantile(np.linalg.norm(points[:, :2] - middle[:2], axis=1), 0.8)), 1.0)
     eye = middle + reach * np.array([-1.1, -0.45, 0.85])
     forward = middle - eye
     forward /= np.linalg.norm(forward)
@@ -98,7 +99,7 @@ def _project(points: FloatArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     up = np.cross(right, forward)
     offset = points - eye
     depth = offset @ forward
-    safe = np.where(depth > 0.5, depth, 1.0)
+    safe = np.where(depth > _NEAREST_M, depth, 1.0)
     focal = _WIDTH / 2 / _FIELD_OF_VIEW
     u = np.clip(_WIDTH / 2 + focal * (offset @ right) / safe, -99, 9999).astype(np.int64)
     v = np.clip(_HEIGHT / 2 - focal * (offset @ up) / safe, -99, 9999).astype(np.int64)

@@ -30,8 +30,9 @@ def height_above_ground(points: Tensor) -> Tensor:
     cells = ((points[:, :2] - low) / cell_m).long()
     rows, columns = (cells.amax(0) + 1).tolist()
     flat = cells[:, 0] * columns + cells[:, 1]
-    ground = _low_quantile(points[:, 2], flat, rows * columns).reshape(1, 1, rows, columns)
-    return points[:, 2] - _lowest_nearby(ground).flatten()[flat]
+    z = points[:, 2] - points[:, 2].median()  # small numbers: float32 sums stay exact to micrometres
+    ground = _low_quantile(z, flat, rows * columns).reshape(1, 1, rows, columns)
+    return z - _lowest_nearby(ground).flatten()[flat]
 
 
 def _low_quantile(z: Tensor, cell: Tensor, cells: int) -> Tensor:

@@ -14,6 +14,8 @@ from tamis.voxel.voxelization import devoxelize, voxelize
 #: Features of a voxel: the constant 1, metres above ground / 2, horizontal range / 50 m, log2(points) / 4.
 INPUT_CHANNELS = 4
 
+_FARTHEST_M = 100.0  # as far as the sensors of the training streets see
+
 
 @dataclass(frozen=True)
 class NetworkInput:
@@ -35,7 +37,7 @@ def network_input(points: Tensor, voxel_size_m: float) -> NetworkInput:
     voxel_size_m : float
     """
     height = height_above_ground(points)
-    reach = points[:, :2].norm(dim=1)
+    reach = points[:, :2].norm(dim=1).clamp(max=_FARTHEST_M)
     columns = torch.stack([torch.ones_like(height), (height / 2).clamp(-2, 4), reach / 50], 1)
     voxels = voxelize(points, voxel_size_m, columns)
     numbers = torch.arange(len(voxels), dtype=torch.float64)[:, None]
