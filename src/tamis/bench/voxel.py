@@ -1,0 +1,85 @@
+"""The voxel suite: kernel maps, layers, networks and a stream of frames, ours and the peers'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import tamis
+from tamis.bench import voxel_layers, voxel_maps, voxel_networks
+from tamis.bench.machine import this_machine
+from tamis.bench.voxel_rows import VoxelRow, append
+
+Section = Literal["maps", "layers", "networks", "streaming"]
+SECTIONS: tuple[Section, ...] = ("maps", "layers", "networks", "streaming")
+_SHARE_S = {"quick": 0.1, "default": 0.3, "full": 0.6}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure, and where to leave it.
+
+    Attributes
+    ----------
+    grid : {"quick", "default", "full"}
+        About one minute, ten minutes, half an hour on two cores.
+    sections : tuple of {"maps", "layers", "networks", "streaming"}
+    out : Path
+        Folder of the CSV. Rows of earlier runs stay; the date tells them apart.
+    """
+
+    grid: Literal["quick", "default", "full"] = "default"
+    sections: tuple[Section, ...] = SECTIONS
+    out: Path = Path("tamis-bench")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rows of this run, and the CSV that they were added to."""
+
+    rows: list[VoxelRow]
+    csv_path: Path
+
+
+def run(options: Options, *, progress: Callable[[int, int, str], None] | None = None) -> Outcome:
+    """Measure, cell by cell; the rows of a cell are written when it is done.
+
+    Parameters
+    ----------
+    options : Options
+    progress : callable (done, total, name of the next cell), optional
+    """
+    machine = this_machine(Path(tamis.__file__).parent)
+    path = options.out / f"voxel_{options.grid}_{machine.device}_{machine.isa}_{machine.threads}t.csv"
+    cells = list(_cells(options))
+    rows: list[VoxelRow] = []
+    for done, (name, measure) in enumerate(cells):
+        if progress:
+            progress(done, len(cells), name)
+        of_cell = [row.on(machine) for row in measure()]
+        append(path, of_cell)
+        rows += of_cell
+    if progress:
+        progress(len(cells), len(cells), "")
+    return Outcome(rows, path)
+
+
+def _cells(options: Options) -> Iterator[tuple[str, Callable[[], Iterable[VoxelRow]]]]:
+    share_s = _SHARE_S[options.grid]
+    for section in options.sections:
+        match section:
+            case "maps":
+                for cell in voxel_maps.GRIDS[options.grid]:
+                    yield f"map {cell}", partial(voxel_maps.measure, cell, share_s)
+            case "layers":
+                for layer in voxel_layers.GRIDS[options.grid]:
+                    yield f"layer {layer}", partial(voxel_layers.measure, layer, share_s)
+            case "networks":
+                for network in voxel_networks.GRIDS[options.grid]:
+                    yield f"network {network}", partial(voxel_networks.measure, network, share_s)
+            case "streaming":
+                frames = voxel_networks.FRAMES[options.grid]
+                yield "streaming", partial(voxel_networks.stream, "SparseResNet21D", frames)

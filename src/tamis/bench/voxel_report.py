@@ -1,0 +1,139 @@
+"""The voxel suite's figures in words, tables and one plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import geometric_mean
+
+from tamis.bench.voxel_rows import VoxelRow
+
+
+def markdown(rows: Sequence[VoxelRow], command: str) -> str:
+    """A page: where it ran, one table per section, and what was not timed."""
+    first = rows[0]
+    lines = [
+        "# Voxel suite",
+        "",
+        f"{first.cpu}, {first.isa}, {first.threads} threads, float32, {first.date}. {first.versions}.",
+        f"`{command}`",
+        "",
+        *_maps(_of(rows, "maps")),
+        *_layers(_of(rows, "layers")),
+        *_networks(_of(rows, "networks")),
+        *_streaming(_of(rows, "streaming")),
+        *_not_timed(rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def verdict(rows: Iterable[VoxelRow]) -> str:
+    """One line: how many times as long as ours the others take, geometric mean over the cells."""
+    ratios: dict[str, list[float]] = {}
+    for row in rows:
+        if row.section in ("maps", "layers") and row.ratio and not row.contestant.startswith("tamis"):
+            ratios.setdefault(f"{row.contestant} ({row.section})", []).append(row.ratio)
+    return ", ".join(f"{name} {geometric_mean(values):.1f}x ours" for name, values in sorted(ratios.items()))
+
+
+def save_plot(rows: Sequence[VoxelRow], path: Path) -> None:
+    """Bars per layer: useful GFLOP/s of every contestant, and the machine's FMA peak."""
+    from matplotlib.figure import Figure
+
+    layers = [row for row in _of(rows, "layers") if row.gflops and not row.contestant.startswith("reference")]
+    cells = list(dict.fromkeys(row.cell for row in layers))
+    names = list(dict.fromkeys(row.contestant for row in layers))
+    figure = Figure(figsize=(max(6.0, 0.75 * len(cells) + 2), 4.2), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / max(1, len(names))
+    for position, name in enumerate(names):
+        found = {row.cell: row.gflops or 0.0 for row in layers if row.contestant == name}
+        places = [x + (position - (len(names) - 1) / 2) * width for x in range(len(cells))]
+        axes.bar(places, [found.get(cell, 0.0) for cell in cells], width, label=name)
+    if layers and layers[0].peak_gflops:
+        axes.axhline(layers[0].peak_gflops, color="#444444", lw=1, ls=(0, (4, 3)), label="FMA peak")
+    axes.set_xticks(range(len(cells)), cells, rotation=40, ha="right", fontsize=8)
+    axes.set_ylabel("useful GFLOP/s")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=140)
+
+
+def _of(rows: Iterable[VoxelRow], section: str) -> list[VoxelRow]:
+    return [row for row in rows if row.section == section]
+
+
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+    lines = [" | ".join(head), " | ".join("---" for _ in head), *(" | ".join(row) for row in body)]
+    return [*(f"| {line} |" for line in lines), ""]
+
+
+def _maps(rows: list[VoxelRow]) -> list[str]:
+    if not rows:
+        return []
+    body = (
+        (row.cell, str(row.voxels), row.contestant, _ms(row.sort_us), _ms(row.map_us), _times(row.ratio))
+        for row in rows
+        if row.status == "ok"
+    )
+    head = ("map", "voxels", "contestant", "pack and sort, ms", "map, ms", "x ours")
+    return ["## Kernel maps", "", *_table(head, body)]
+
+
+def _layers(rows: list[VoxelRow]) -> list[str]:
+    if not rows:
+        return []
+    body = (
+        (row.cell, row.contestant, _ms(row.median_us), _number(row.gflops), _share(row), _times(row.ratio))
+        for row in rows
+        if row.status == "ok"
+    )
+    head = ("layer", "contestant", "ms", "useful GFLOP/s", "of peak", "x ours")
+    return ["## Layers, map given", "", *_table(head, body)]
+
+
+def _networks(rows: list[VoxelRow]) -> list[str]:
+    if not rows:
+        return []
+    body = (
+        (
+            row.cell,
+            row.contestant,
+            _ms(row.sort_us),
+            _ms(row.map_us),
+            _ms(row.feature_us),
+            _ms(row.median_us),
+            _times(row.median_us / row.gemm_us if row.median_us and row.gemm_us else None),
+        )
+        for row in rows
+    )
+    head = ("network", "contestant", "sort, ms", "maps, ms", "features, ms", "call, ms", "call / useful GEMM")
+    return ["## Networks from raw coordinates", "", *_table(head, body)]
+
+
+def _streaming(rows: list[VoxelRow]) -> list[str]:
+    if not rows:
+        return []
+    body = ((row.cell, str(row.voxels), _ms(row.median_us), _ms(row.p95_us), _ms(row.p99_us)) for row in rows)
+    return ["## Streaming", "", *_table(("stream", "voxels", "p50, ms", "p95, ms", "p99, ms"), body)]
+
+
+def _not_timed(rows: Iterable[VoxelRow]) -> list[str]:
+    body = [(row.cell, row.contestant, row.status, row.note) for row in rows if row.status != "ok"]
+    return ["## Not timed", "", *_table(("cell", "contestant", "status", "why"), body)] if body else []
+
+
+def _ms(us: float | None) -> str:
+    return "" if us is None else f"{us / 1e3:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"
+
+
+def _times(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _share(row: VoxelRow) -> str:
+    return f"{100 * row.gflops / row.peak_gflops:.0f} %" if row.gflops and row.peak_gflops else ""
