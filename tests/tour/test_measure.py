@@ -72,6 +72,7 @@ def test_the_pooler_stays_dense(found):
         (pooler,) = [r for r in row.layers if "pooler" in r.layer.name]
         assert not pooler.layer.replaced
         assert pooler.layer.sparsity == 0
+        assert pooler.layer.reason == "the embedding does not use it"
 
 
 def test_bytes_add_up(found, tiny):

@@ -106,7 +106,7 @@ def layer_times(tour: Tour, row: ModelRow) -> str:
     for i, layer in enumerate(rows):
         y = top + step * i + step / 2
         dense, sparse = layer.dense_ms or 0.0, layer.sparse_ms or 0.0
-        chart.text(240, y + 4, _short(layer.name), "end", "tick")
+        chart.text(240, y + 4, short_name(layer.name), "end", "tick")
         chart.line(x(dense), y, x(sparse), y, "bond")
         chart.dot(x(dense), y, "dot plain", f"{layer.name}, dense: {dense:.3f} ms", 4.5)
         chart.dot(
@@ -155,7 +155,8 @@ def _mib(count: int) -> str:
     return f"{count / 2**20:.1f} MiB"
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
+    """A layer's name without what all layers share."""
     return name.removeprefix("encoder.").replace("attention.", "att.")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import torch
 
+import tamis
 from tamis.kernels.cpu.native import native
 from tamis.tuning.store import device_name, path_for
 
@@ -15,6 +16,12 @@ from tamis.tuning.store import device_name, path_for
 def environment(command: str) -> dict[str, str]:
     """Name -> fact, in the order to be shown."""
     cpu, threads = native(), torch.get_num_threads()
+    versions = {
+        "tamis": tamis.__version__,
+        "torch": torch.__version__,
+        "transformers": _version("transformers"),
+        "Python": platform.python_version(),
+    }
     return {
         "CPU": f"{device_name()} ({platform.machine()})",
         "Instruction set": f"{cpu.isa()}, of {', '.join(cpu.isas_supported())}",
@@ -23,8 +30,7 @@ def environment(command: str) -> dict[str, str]:
         "Tuning": "measured on this machine"
         if path_for(cpu.isa(), threads).exists()
         else "shipped constants",
-        "Versions": ", ".join(f"{name} {_version(name)}" for name in ("tamis", "torch", "transformers"))
-        + f", Python {platform.python_version()}",
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "System": f"{platform.system()} {platform.release()}",
         "Date": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
         "Command": command,

@@ -281,6 +281,10 @@ def _row(
 
 def _layer_rows(entry: _Entry) -> Iterator[LayerRow]:
     for row in entry.report.rows:
+        if not in_encoder(row.name, entry.model):
+            row = replace(row, reason="the embedding does not use it")
+        elif f"{row.name}.weight" not in entry.masks and entry.configuration.pattern == "mixed":
+            row = replace(row, reason="left whole by the mixture")
         module = entry.model.get_submodule(row.name)
         if isinstance(module, SparseLinear):
             stored = module.matrix.nbytes
