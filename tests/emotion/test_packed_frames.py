@@ -76,3 +76,14 @@ def test_pooling_means_what_is_left() -> None:
     frames = torch.tensor([[1.0], [3.0], [5.0]])
     assert pool_frames(frames, 2).tolist() == [[2.0], [5.0]]
     assert pool_frames(frames, 9).tolist() == [[3.0]]
+
+
+def test_stream_that_nobody_has(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"utterance": ["x"], "speaker": "s", "votes/k": 1.0, "stream/a": [""], "frames/a": [0]}
+    )
+    write_index(tmp_path / "set", table, ["k"], {"a": StreamInfo(4)})
+    pack(FeatureSet(tmp_path / "set"), StreamView("a"), tmp_path / "packed")
+    x, mask = open_packed(tmp_path / "packed").padded(np.array([0]))
+    assert x.shape == (1, 1, 4)
+    assert not mask.any()

@@ -136,6 +136,9 @@ class FeatureSet:
         self.categories, self.streams = _read_description(self.folder)
         self.table = _read_index(self.folder)
         _check_index(self.table, self.categories, self.streams, self.folder)
+        self._frames = {
+            name: _numbers(self.table, f"frames/{name}", missing=0).astype(np.int64) for name in self.streams
+        }
 
     def __len__(self) -> int:
         return len(self.table)
@@ -163,7 +166,7 @@ class FeatureSet:
     def frames(self, stream: str) -> np.ndarray:
         """Frames of every utterance in ``stream``, shape (N,), int64; 0 = missing."""
         self._info(stream)
-        return _numbers(self.table, f"frames/{stream}", missing=0).astype(np.int64)
+        return self._frames[stream]
 
     def read(self, row: int, stream: str) -> Tensor | None:
         """Features of one utterance as written, shape (T, D) or (L, T, D), or None where the stream is missing."""
@@ -179,7 +182,7 @@ class FeatureSet:
             raise ValueError(
                 f"FeatureSet({self.folder}): {name} cannot be read ({error}); extract it again."
             ) from error
-        expected = ((info.layers,) if info.layers else ()) + (int(self.frames(stream)[row]), info.dim)
+        expected = ((info.layers,) if info.layers else ()) + (int(self._frames[stream][row]), info.dim)
         if tuple(features.shape) != expected:
             raise ValueError(
                 f"FeatureSet({self.folder}): {name} has shape {tuple(features.shape)}, the index says {expected}; "

@@ -59,7 +59,7 @@ def jobs_of(config: Config, packed: Path) -> list[Job]:
 
 
 def run_jobs(jobs: Sequence[Job], progress: Callable[[str], None] | None = None) -> None:
-    """Train what is not done yet, in as many processes as the configuration says; the first failure ends all."""
+    """Train what is not done yet, in as many processes as the configuration says; after a failure no new one begins."""
     waiting = [job for job in jobs if not _done(job)]
     report = progress or logger.info
     report(f"{len(jobs) - len(waiting)} of {len(jobs)} trainings are done already")

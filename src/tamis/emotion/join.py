@@ -74,7 +74,10 @@ def cross_fitted(
     rows: Predictions,
     fingerprint: str,
 ) -> Predictions:
-    """The ensemble's out-of-fold predictions: each fold by a soup that has learnt from the other folds' rows."""
+    """The ensemble's out-of-fold predictions: each fold by a soup that has learnt from the other folds' rows.
+
+    (As always in stacking, the inputs of those other rows come from members that have heard this fold's speakers.)
+    """
     folds = data.folds[data.original[data.train]]
     p, a = np.zeros((len(folds), len(data.categories))), np.zeros((len(folds), len(ATTRIBUTES)))
     for fold in range(config.splits.folds):

@@ -154,6 +154,10 @@ def development_macro_f1(
 ) -> Callable[[nn.Module], dict[str, float]]:
     """Validation: macro-F1 of the development rows on whose category the raters agreed."""
     rows = data.development[data.labels[data.development] >= 0]
+    if not len(rows):
+        raise ValueError(
+            "training: no development utterance has an agreed category; macro-F1 cannot be watched."
+        )
 
     def validate(model: nn.Module) -> dict[str, float]:
         probabilities, _ = predict_rows(model, data, rows, streams)

@@ -14,7 +14,7 @@ from tamis.emotion.categories import ATTRIBUTES
 from tamis.emotion.config import Config, Optimisation
 from tamis.emotion.confusion import confusion_matrix, macro_f1
 from tamis.emotion.deepser import Prediction
-from tamis.emotion.losses import joint_loss
+from tamis.emotion.losses import joint_loss, soft_cross_entropy
 from tamis.emotion.predictions import Predictions
 from tamis.emotion.sampling import Rows
 from tamis.emotion.stages import Schooling, cut, meta_phases, training_stages
@@ -186,7 +186,7 @@ def calibrate(model: MetaClassifier, logits: Tensor, soft: Tensor) -> None:
     ----------
     [1] Guo et al. On calibration of modern neural networks. ICML 2017.
     """
+    logits, soft = logits.double(), soft.double()
     candidates = torch.logspace(-1.5, 1.5, 301, dtype=torch.float64)
-    log_p = torch.stack([F.log_softmax(logits.double() / t, dim=1) for t in candidates])
-    losses = -(soft.double() * log_p).sum(dim=2).mean(dim=1)
+    losses = torch.stack([soft_cross_entropy(logits / t, soft) for t in candidates])
     model.temperature.fill_(float(candidates[losses.argmin()]))

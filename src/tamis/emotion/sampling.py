@@ -66,7 +66,10 @@ def speaker_folds(speakers: Sequence[str], count: int, seed: int) -> npt.NDArray
     keys = np.array([name or f"\0{i}" for i, name in enumerate(speakers)], dtype=object)
     names, sizes = np.unique(keys.astype(str), return_counts=True)
     if len(names) < count:
-        raise ValueError(f"speaker_folds: {len(names)} speaker(s) cannot be dealt into {count} folds.")
+        raise ValueError(
+            f"speaker_folds: {len(names)} speaker(s) cannot be dealt into {count} folds; ask for fewer folds "
+            "(splits.folds, splits.outer_folds)."
+        )
     shuffled = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).numpy()
     filled, fold_of = np.zeros(count, dtype=np.int64), {}
     for i in sorted(shuffled, key=lambda i: -sizes[i]):

@@ -10,7 +10,7 @@ from tamis.emotion.jobs import jobs_of, run_fingerprint, run_jobs
 from tamis.emotion.join import join_members
 from tamis.emotion.training_data import load_training_data, with_outer_fold
 from tamis.training.folder_lock import folder_lock
-from tamis.training.written_beside import write_json
+from tamis.training.written_beside import remove_leftovers, write_json
 
 
 def train(
@@ -41,6 +41,7 @@ def train(
     packed = config.output / "frames"
     runs = runs_of(config)
     with folder_lock(config.output):
+        remove_leftovers(config.output)
         for run in runs:
             _claim(run)
             load_training_data(run, packed)

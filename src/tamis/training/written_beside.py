@@ -31,6 +31,12 @@ def written_beside(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes were writing below ``folder``; only for the one who holds it alone."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write ``content`` as readable JSON; numbers that JSON does not have (NaN, infinity) become null."""
     with written_beside(path) as beside:
