@@ -130,7 +130,6 @@ def set_generation(model: WhisperForConditionalGeneration, ct2_config: dict[str,
     generation.decoder_start_token_id = START_OF_TRANSCRIPT
     generation.suppress_tokens = ct2_config["suppress_ids"]
     generation.begin_suppress_tokens = ct2_config["suppress_ids_begin"]
-    generation.max_length = model.config.max_target_positions
 
 
 def read_ctranslate2(path: str | Path) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tamis.emotion.audio import AudioError, Samples, read_audio
+from tamis.emotion.audio import AudioError, Samples, read_audio, require_soundfile
 from tamis.emotion.corpora.table import Corpus
 from tamis.emotion.features import write_index, write_stream
 from tamis.emotion.streams.encoder import Stream, TextStream
@@ -138,8 +138,7 @@ def open_clips(corpus: Corpus, variants: Sequence[str], done: Extraction) -> Ite
 
 def audio_identity(path: Path, start_s: float, end_s: float) -> tuple[str, float]:
     """Hash of a file and of the part that is meant, and that part's length in seconds."""
-    import soundfile
-
+    soundfile = require_soundfile()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}.")
     with path.open("rb") as file:

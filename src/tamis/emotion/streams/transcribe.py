@@ -6,7 +6,8 @@ and over (it has never seen audio end without silence after it), so only feature
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 WINDOW_S = 30.0
-TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 12
+TOKENS_PER_S, TOKENS_AT_LEAST = 8.0, 16
 SILENT_LEVEL = 1e-4
 
 
@@ -56,9 +57,23 @@ class Transcriber:
             return ""
         features = self.mel(window, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")["input_features"]
         most = int(TOKENS_AT_LEAST + TOKENS_PER_S * len(window) / SAMPLE_RATE_HZ)
-        limit = self.model.config.max_target_positions - 8
-        tokens = self.model.generate(features, max_new_tokens=min(most, limit), do_sample=False)
+        limit = self.model.config.max_target_positions
+        with without_warnings():
+            tokens = self.model.generate(features, max_length=min(most, limit), do_sample=False)
         return self.decode(tokens[0].tolist()).strip()
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Whisper's ``generate`` warns of how it calls itself; nothing in it is for the user."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def tiny_en_transcriber() -> Transcriber:
