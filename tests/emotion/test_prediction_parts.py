@@ -1,5 +1,6 @@
 """The parts of prediction that need no model: windows, voice activity, prior, contributions, results."""
 
+import io
 import json
 import math
 
@@ -134,3 +135,21 @@ def test_no_speech_is_an_answer():
     assert plain["top"] is None
     assert plain["entropy"] is None
     assert result.row()["top"] == ""
+
+
+def test_the_terminal_shows_names_as_they_are():
+    from rich.console import Console
+
+    from tamis.emotion.view import show
+
+    votes = {"sad": 0.75, "[red]": 0.25}
+    result = EmotionResult(
+        "[bold]clip[/].wav", 1.0, True, votes, entropy(votes), p_disagree(votes), transcript="[oh]"
+    )
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(show(result))
+    text = console.export_text()
+    assert "[bold]clip[/].wav  1.0 s  sad" in text
+    assert "[red]" in text
+    assert "“[oh]”" in text
+    assert "75.0%" in text

@@ -69,7 +69,7 @@ def corpus(
     found = open_corpus(form, where, option, categories, merge)
     console.print(corpus_table(found))
     for note in found.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}", markup=False)
     if to_csv:
         write_csv(found, to_csv)
     if to_audformat:
@@ -77,7 +77,7 @@ def corpus(
     if check:
         findings = check_corpus(found)
         for line in finding_lines(findings):
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, markup=False)
         raise typer.Exit(1 if findings.unusable or findings.leaking_speakers else 0)
 
 
@@ -124,7 +124,7 @@ def features(
     for name in streams:
         console.print(f"{name}: {done.encoded[name]} encoded, {done.reused[name]} found from before")
     for name, reason in done.skipped:
-        console.print(f"[yellow]skipped[/] {name}: {reason}", highlight=False)
+        console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
     console.print(f"{len(found) - len(done.skipped)} of {len(found)} utterances in {out}")
 
 

@@ -32,7 +32,9 @@ def show(result: EmotionResult) -> RenderableType:
     if len(result.timeline) > 1:
         parts.append(timeline(result))
     parts += [Text(f"! {note}", style="yellow") for note in result.notes]
-    title = f"{result.source}  {result.duration_s:.1f} s  [bold]{result.top or 'no speech'}[/]"
+    title = Text(f"{result.source}  {result.duration_s:.1f} s  ").append(
+        result.top or "no speech", style="bold"
+    )
     return Panel(Group(*parts), title=title, title_align="left")
 
 
