@@ -25,8 +25,10 @@ def test_a_whole_tour(tiny_folder, tmp_path):  # noqa: F811
     ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert "wins here" in result.output
-    assert "dense PyTorch" in result.output
+    assert "wins here" in result.output.replace("\n", " ")
+    lines = result.output.splitlines()
+    for name in ("dense PyTorch", "4x1, 80 %", "layer.0.att.self.query"):
+        assert any(line.startswith(f"{name} ") for line in lines), result.output  # whole, also in 80 columns
     assert "</html>" in page.read_text(encoding="utf-8")
 
 

