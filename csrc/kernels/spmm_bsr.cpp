@@ -9,6 +9,11 @@ namespace tamis::TAMIS_ISA {
 struct BsrTile {
   static constexpr int ids = 1;
 
+  static TAMIS_INLINE Lanes gather(const uint16_t* ids_of, int32_t step, const float* b) {
+    const float x = b[ids_of[step]];
+    return Lanes{x, x, x, x};
+  }
+
   // With 16 registers there is none left for the four values: they are broadcast from memory one by one.
   static constexpr bool values_in_register = Vec::registers >= 32;
 

@@ -13,6 +13,12 @@ namespace tamis::TAMIS_ISA {
 struct CsrTile {
   static constexpr int ids = 4;
 
+  static TAMIS_INLINE Lanes gather(const uint16_t* ids_of, int32_t step, const float* b) {
+    uint64_t four_ids;
+    memcpy(&four_ids, ids_of + 4 * step, sizeof four_ids);
+    return Lanes{b[four_ids & 0xffff], b[(four_ids >> 16) & 0xffff], b[(four_ids >> 32) & 0xffff], b[four_ids >> 48]};
+  }
+
   template <int row, int nv> static TAMIS_INLINE void add_one(uint64_t four_ids, Vec w, const float* slice, Vec (&acc)[nv]) {
     const float* b = slice + ((four_ids >> (16 * row)) & 0xffff) * (nv * Vec::width);
     const Vec value = w.pick<row>();

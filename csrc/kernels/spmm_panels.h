@@ -6,11 +6,13 @@
 //       for each group of four rows: sums in registers, from and to a buffer of the part in L2
 //     bias, activation, and out
 //
-// A Tile adds the products of one group: Tile::add<nv>(steps, ids, values, slice, acc).
+// A Tile adds the products of one group: Tile::add<nv>(steps, ids, values, slice, acc). One column alone takes another
+// way, spmm_column.h.
 #pragma once
 #include "activations.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "spmm_column.h"
 #include "transpose.h"
 
 namespace tamis::TAMIS_ISA {
@@ -153,6 +155,7 @@ void run_panel(const SpmmCall& call, int64_t part, int64_t first_vector, int vec
 }
 
 template <class Tile, class T> void run_units(const SpmmCall& call) {
+  if (call.n == 1) return spmm_column<Tile, T>(call);
   const int64_t parts = (call.a.m + call.a.part_rows - 1) / call.a.part_rows;
   const int64_t vectors = (call.n + Vec::width - 1) / Vec::width;
   const int64_t panels = (vectors + panel_vectors - 1) / panel_vectors;

@@ -266,6 +266,8 @@ def _tiling(a: SparseMatrix, n: int, machine: Machine, threads: int, density: fl
     """
     m = a.shape[0]
     density = a.density if density is None else density
+    if n == 1:  # no slice but a column of B
+        return _Tiling(_part_rows(a, math.ceil(m / max(threads, math.ceil(m / 1024)))), 8192)
     l1_cols = 8192 // (machine.panel_vectors * machine.width)  # 32 KiB
     block_cols = (
         next(cols for limit, cols in ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1, 4)) if density > limit)
@@ -273,10 +275,13 @@ def _tiling(a: SparseMatrix, n: int, machine: Machine, threads: int, density: fl
     )
     panels = max(1, math.ceil(n / (machine.panel_vectors * machine.width)))
     parts = max(math.ceil(m / 1024), math.ceil(min(threads, 64) / panels) if panels < threads else 1)
-    part_rows = max(32, math.ceil(m / max(parts, 1) / 4) * 4)
-    if isinstance(a, BSR):
-        part_rows = math.ceil(part_rows / a.blocksize[0]) * a.blocksize[0]
-    return _Tiling(min(part_rows, 65_532), int(block_cols))
+    return _Tiling(_part_rows(a, math.ceil(m / max(parts, 1))), int(block_cols))
+
+
+def _part_rows(a: SparseMatrix, wanted: int) -> int:
+    """Groups have four rows, and blocks are not cut."""
+    whole = math.lcm(4, a.blocksize[0]) if isinstance(a, BSR) and a.blocksize[0] % 4 == 0 else 4
+    return max(math.ceil(max(wanted, 32) / whole) * whole, whole)
 
 
 def _pack(indices: PackableStructure, a: SparseMatrix, tiling: _Tiling) -> SpmmStructure:

@@ -60,7 +60,22 @@ def _kernel_prices(kernel: str, machine: Machine) -> KernelPrices:
         for a in (_matrix(m, k, sparsity, tall=kernel.endswith("bsr")),)
         for n in COLUMNS
     ]
-    return fit_prices(cells, machine.call_us * 1000)
+    return dataclasses.replace(
+        fit_prices(cells, machine.call_us * 1000), column=_column_price(kernel, machine)
+    )
+
+
+def _column_price(kernel: str, machine: Machine) -> float:
+    """Nanoseconds a step at n = 1: the median over matrices."""
+    prices = []
+    for (m, k), sparsity in product(SHAPES, SPARSITIES):
+        a = _matrix(m, k, sparsity, tall=kernel.endswith("bsr"))
+        plan, b = plan_spmm(a, 1, kernel=kernel), torch.randn(k, 1)
+        time_us = time_interleaved(
+            {"ours": lambda a=a, b=b, plan=plan: spmm(a, b, plan=plan)}, budget_s=0.02
+        )["ours"].median_us  # type: ignore[misc]
+        prices.append(max(0.0, time_us - machine.call_us) * 1000 / packed_structure(plan).steps)
+    return median(prices)
 
 
 def _cell(a: SparseMatrix, n: int, kernel: str, machine: Machine) -> Cell:

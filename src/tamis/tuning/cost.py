@@ -46,6 +46,7 @@ class KernelPrices:
     group: float  # one group: header, loop exit
     sums: float  # one vector of four sums, in and out
     slice: float  # one vector of B copied to the slice
+    column: float = 0.0  # one step where B has a single column: everything
 
     def total_ns(self, work: np.ndarray) -> float:
         return float(work @ np.array([self.fma, self.step, self.group, self.sums, self.slice]))
@@ -94,6 +95,9 @@ def panel_work(structure: Structure, n: int, width: int, panel_vectors: int) -> 
 
 def kernel_us(machine: Machine, kernel: str, structure: Structure, n: int, threads: int) -> float:
     """Predict a panel kernel's time, microseconds."""
+    if n == 1:
+        speed = 1.0 if threads == 1 else min(threads, structure.parts) * machine.thread_efficiency
+        return machine.call_us + structure.steps * machine.kernels[kernel].column / 1000 / speed
     work = panel_work(structure, n, machine.width, machine.panel_vectors)
     panels = math.ceil(math.ceil(n / machine.width) / machine.panel_vectors)
     units = max(1, panels * structure.parts)

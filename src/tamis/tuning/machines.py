@@ -5,7 +5,7 @@ from __future__ import annotations
 from tamis.tuning.cost import KernelPrices, Machine
 from tamis.tuning.store import load_machine
 
-# Measured by `tamis tune` (docs/results/machines.csv): avx512, avx2 and baseline on a Zen 5 core. They are a prior: another CPU
+# Measured by `tamis tune` on a Zen 5 core (baseline: scaled from single cells). They are a prior: another CPU
 # of the same ISA differs by a factor or two, mostly the same one for sparse and dense.
 SHIPPED: dict[str, Machine] = {
     machine.name: machine
@@ -16,11 +16,11 @@ SHIPPED: dict[str, Machine] = {
             panel_vectors=4,
             call_us=4.0,
             thread_efficiency=0.95,
-            dense_gflops=((1, 36.0), (8, 60.0), (32, 92.0), (64, 97.0), (256, 101.0)),
+            dense_gflops=((1, 39.0), (4, 44.0), (8, 63.0), (16, 84.0), (32, 96.0), (64, 103.0), (256, 108.0)),
             dense_bytes_per_ns=26.0,
             kernels={
-                "cpu/spmm_csr": KernelPrices(fma=0.62, step=0.3, group=6.0, sums=0.6, slice=0.8),
-                "cpu/spmm_bsr": KernelPrices(fma=0.50, step=0.1, group=6.0, sums=0.6, slice=0.8),
+                "cpu/spmm_csr": KernelPrices(fma=0.59, step=0.43, group=0.0, sums=3.8, slice=1.1, column=0.8),
+                "cpu/spmm_bsr": KernelPrices(fma=0.36, step=0.46, group=0.0, sums=2.1, slice=1.0, column=0.4),
             },
         ),
         Machine(
@@ -29,11 +29,15 @@ SHIPPED: dict[str, Machine] = {
             panel_vectors=3,
             call_us=4.0,
             thread_efficiency=0.95,
-            dense_gflops=((1, 36.0), (8, 60.0), (32, 92.0), (64, 97.0), (256, 101.0)),
+            dense_gflops=((1, 39.0), (4, 44.0), (8, 63.0), (16, 84.0), (32, 96.0), (64, 103.0), (256, 108.0)),
             dense_bytes_per_ns=26.0,
             kernels={
-                "cpu/spmm_csr": KernelPrices(fma=0.60, step=0.3, group=5.0, sums=0.5, slice=0.6),
-                "cpu/spmm_bsr": KernelPrices(fma=0.50, step=0.2, group=5.0, sums=0.5, slice=0.6),
+                "cpu/spmm_csr": KernelPrices(
+                    fma=0.63, step=0.02, group=0.0, sums=3.2, slice=0.59, column=0.8
+                ),
+                "cpu/spmm_bsr": KernelPrices(
+                    fma=0.42, step=0.19, group=0.0, sums=2.1, slice=0.56, column=0.4
+                ),
             },
         ),
         Machine(
@@ -42,11 +46,11 @@ SHIPPED: dict[str, Machine] = {
             panel_vectors=3,
             call_us=4.0,
             thread_efficiency=0.95,
-            dense_gflops=((1, 36.0), (8, 60.0), (32, 92.0), (64, 97.0), (256, 101.0)),
+            dense_gflops=((1, 39.0), (4, 44.0), (8, 63.0), (16, 84.0), (32, 96.0), (64, 103.0), (256, 108.0)),
             dense_bytes_per_ns=26.0,
             kernels={
-                "cpu/spmm_csr": KernelPrices(fma=1.2, step=0.5, group=5.0, sums=0.5, slice=0.6),
-                "cpu/spmm_bsr": KernelPrices(fma=1.1, step=0.3, group=5.0, sums=0.5, slice=0.6),
+                "cpu/spmm_csr": KernelPrices(fma=1.2, step=0.5, group=5.0, sums=0.5, slice=0.6, column=0.9),
+                "cpu/spmm_bsr": KernelPrices(fma=1.1, step=0.3, group=5.0, sums=0.5, slice=0.6, column=0.5),
             },
         ),
     )
