@@ -160,9 +160,12 @@ def unpack(keys: Tensor, layout: KeyLayout) -> Tensor:
 
 def fields_of(keys: Tensor, layout: KeyLayout) -> list[Tensor]:
     """The fields batch, x, y, z of keys, biased, each of shape (N,) and the keys' dtype."""
-    return [
-        (keys >> shift) & ((1 << bits) - 1) for shift, bits in zip(layout.shifts, layout.bits, strict=True)
-    ]
+    return [field_of(keys, layout, index) for index in range(4)]
+
+
+def field_of(keys: Tensor, layout: KeyLayout, index: int) -> Tensor:
+    """One field of keys, biased: 0 is batch, 1 to 3 are x, y, z."""
+    return (keys >> layout.shifts[index]) & ((1 << layout.bits[index]) - 1)
 
 
 def coarsen(keys: Tensor, layout: KeyLayout, stride: Sequence[int]) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tamis.formats.packed_coords import KeyLayout, coarsen, fields_of
+from tamis.formats.packed_coords import KeyLayout, coarsen, field_of
 
 
 def sorted_distinct(keys: Tensor) -> Tensor:
@@ -61,8 +61,8 @@ def spconv_level(
         found = [keys[:0]]
         for step in steps[:, axis].unique().tolist():
             moved = keys - layout.offset_key(*_along(axis, step))
-            field = fields_of(moved, layout)[axis + 1]
-            inside = field % stride[axis] == 0  # the bias is a multiple of every stride
+            field = field_of(moved, layout, axis + 1)
+            inside = _on_lattice(field, stride[axis])  # the bias is a multiple of every stride
             if bounds is not None:
                 inside &= (field >= layout.bias[axis]) & (field < layout.bias[axis] + bounds[axis])
             found.append(moved[inside])
@@ -80,3 +80,7 @@ def generated_level(keys: Tensor, layout: KeyLayout, steps: Tensor) -> Tensor:
 
 def _along(axis: int, step: int) -> tuple[int, int, int]:
     return (step if axis == 0 else 0, step if axis == 1 else 0, step if axis == 2 else 0)
+
+
+def _on_lattice(field: Tensor, step: int) -> Tensor:
+    return (field & (step - 1)) == 0 if step & (step - 1) == 0 else field % step == 0

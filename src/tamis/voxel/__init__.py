@@ -2,7 +2,7 @@
 
 from tamis.formats.packed_coords import KeyLayout, choose_layout
 from tamis.ops.kernel_map import KernelMap
-from tamis.voxel import networks
+from tamis.voxel import converters, networks
 from tamis.voxel.blocks import ConvBlock, ResidualBlock, Sequential, VoxelNetwork
 from tamis.voxel.modules import (
     BatchNorm,
@@ -42,6 +42,7 @@ __all__ = [
     "VoxelTensor",
     "choose_layout",
     "concat",
+    "converters",
     "devoxelize",
     "kernel_map",
     "merge_duplicates",
