@@ -41,7 +41,9 @@ def test_no_time_at_all_is_told(tmp_path, in_process):
     assert "more time" in result.output
 
 
-@pytest.mark.parametrize("arguments", [["spmm", "--quick", "--full"], ["spmm", "-n", "0"], ["spmm", "--device", "tpu"]])
+@pytest.mark.parametrize(
+    "arguments", [["spmm", "--quick", "--full"], ["spmm", "-n", "0"], ["spmm", "--device", "tpu"]]
+)
 def test_mistakes_are_usage_errors(arguments):
     assert CliRunner().invoke(app, arguments).exit_code == 2
 

@@ -67,15 +67,11 @@ def _kernel_prices(kernel: str, machine: Machine) -> KernelPrices:
 
 def _column_price(kernel: str, machine: Machine) -> float:
     """Nanoseconds a step at n = 1: the median over matrices."""
-    prices = []
-    for (m, k), sparsity in product(SHAPES, SPARSITIES):
-        a = _matrix(m, k, sparsity, tall=kernel.endswith("bsr"))
-        plan, b = plan_spmm(a, 1, kernel=kernel), torch.randn(k, 1)
-        time_us = time_interleaved(
-            {"ours": lambda a=a, b=b, plan=plan: spmm(a, b, plan=plan)}, budget_s=0.02
-        )["ours"].median_us  # type: ignore[misc]
-        prices.append(max(0.0, time_us - machine.call_us) * 1000 / packed_structure(plan).steps)
-    return median(prices)
+    matrices = [_matrix(m, k, s, tall=kernel.endswith("bsr")) for (m, k), s in product(SHAPES, SPARSITIES)]
+    cells = [(_cell(a, 1, kernel, machine), plan_spmm(a, 1, kernel=kernel)) for a in matrices]
+    return median(
+        max(0.0, cell.time_ns - machine.call_us * 1000) / packed_structure(plan).steps for cell, plan in cells
+    )
 
 
 def _cell(a: SparseMatrix, n: int, kernel: str, machine: Machine) -> Cell:
