@@ -8,6 +8,7 @@ from tamis.kernels.cpu.native import force_isa, native
 from tamis.kernels.reference import sparse_conv as reference
 from tamis.ops.sparse_conv import DATAFLOWS, dense_offsets, explain, sparse_conv
 from tamis.ops.sparse_conv_cost import CPU_PRICES, predict
+from tamis.ops.sparse_pool import sparse_pool
 
 ISAS = native().isas_supported()
 
@@ -183,6 +184,25 @@ def test_an_output_does_not_depend_on_the_rest_of_the_batch(isa):
     alone = sparse_conv(feats[len(other) :], weight, voxel.kernel_map(one, 3))
     together = sparse_conv(feats, weight, voxel.kernel_map(both, 3))
     assert torch.equal(together[len(other) :], alone)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_map_of_unsorted_coordinates_takes_and_gives_the_callers_rows(stride, turned):
+    coords = cloud(400, 8)
+    shuffle = torch.randperm(len(coords), generator=torch.Generator().manual_seed(2))
+    ordered, shuffled = voxel.kernel_map(coords, 3, stride), voxel.kernel_map(coords[shuffle], 3, stride)
+    if turned:
+        ordered, shuffled = ordered.transposed(), shuffled.transposed()
+    feats, weight = torch.randn(ordered.in_rows, 4), torch.randn(27, 4, 6)
+    residual = torch.randn(ordered.out_rows, 6)
+    rows_in = shuffle if ordered.in_rows == len(coords) and not (turned and stride > 1) else slice(None)
+    rows_out = shuffle if stride == 1 or turned else slice(None)
+    expected = sparse_conv(feats, weight, ordered, residual=residual)
+    result = sparse_conv(feats[rows_in], weight, shuffled, residual=residual[rows_out])
+    assert torch.equal(result, expected[rows_out])
+    pooled = sparse_pool(feats[rows_in], shuffled, "max")
+    assert torch.equal(pooled, sparse_pool(feats, ordered, "max")[rows_out])
 
 
 @pytest.mark.parametrize("dataflow", ["output_stationary", "weight_stationary", "hybrid"])

@@ -99,9 +99,15 @@ class KernelMap:
         table = dense_map(self.first, self.second, self.lists, self.out_rows)
         if self.in_order is not None and len(self.in_order):
             table = torch.where(table >= 0, self.in_order.to(torch.int32)[table.clamp(min=0).long()], table)
-        if self.out_order is not None:
-            table = torch.empty_like(table).index_copy_(0, self.out_order, table)
-        return table
+        return self.in_callers_order(table)
+
+    def in_callers_order(self, rows: Tensor) -> Tensor:
+        """Rows of the output, from sorted order to the caller's."""
+        if self.out_order is None:
+            return rows
+        inverse = torch.empty_like(self.out_order)
+        inverse[self.out_order] = torch.arange(len(inverse), device=inverse.device)
+        return rows[inverse]
 
     def pairs_of(self, offset: int) -> tuple[Tensor, Tensor]:
         """Input rows and output rows of one offset, shape (pairs,), int64, in sorted row order."""
@@ -201,6 +207,10 @@ def build_map(
         told by the caller, because equal counts prove nothing.
     """
     name = search_name(source_keys.device, kernel)
+    if max(len(source_keys), len(target_keys)) >= 2**31:
+        raise ValueError(
+            f"kernel_map: {len(source_keys)} voxels in, {len(target_keys)} out, but row numbers are int32. Split the scene."
+        )
     volume = len(steps)
     mirrored = submanifold and bool((steps + steps.flip(0) == 0).all())
     searched = steps[: volume // 2] if mirrored else steps

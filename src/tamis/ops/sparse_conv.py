@@ -31,7 +31,7 @@ def sparse_conv(
 ) -> Tensor:
     """Sparse convolution, ``Y[j] = act(scale * sum_k X[map[j, k]] @ W[k] + bias + residual[j])``.
 
-    Rows follow the sorted order of the map's keys. Half-precision features are summed in float32. The order of
+    Rows are those of the coordinates that the map was made from. Half-precision features are summed in float32. The order of
     summation of an output depends on nothing but its own neighbours: same bits on every run, for every thread count,
     and whatever else is in the batch. Differentiable in ``feats``, ``weight``, ``bias`` and ``residual``.
 
@@ -57,7 +57,11 @@ def sparse_conv(
     _check(feats, weight, kernel_map, bias, scale, residual, groups)
     if dataflow is not None and dataflow not in DATAFLOWS:
         raise ValueError(f"sparse_conv(dataflow={dataflow!r}): expected one of {', '.join(DATAFLOWS)}.")
-    return torch.ops.tamis.sparse_conv(
+    if kernel_map.in_order is not None:
+        feats = feats[kernel_map.in_order]
+    if residual is not None and kernel_map.out_order is not None:
+        residual = residual[kernel_map.out_order]
+    out = torch.ops.tamis.sparse_conv(
         feats,
         weight,
         bias,
@@ -73,6 +77,7 @@ def sparse_conv(
         dataflow if dataflow is not None else choose(feats.device, feats.dtype),
         dense_offsets(kernel_map, feats.shape[1], weight.shape[2]) if dataflow == "hybrid" else [],
     )
+    return kernel_map.in_callers_order(out)
 
 
 def choose(device: torch.device, dtype: torch.dtype) -> Dataflow:

@@ -25,10 +25,12 @@ def sparse_pool(feats: Tensor, kernel_map: KernelMap, reduce: Reduction = "max")
     -------
     Tensor, shape (kernel_map.out_rows, channels). An output without neighbours is 0.
     """
+    if kernel_map.in_order is not None:
+        feats = feats[kernel_map.in_order]
     pairs = [kernel_map.pairs_of(offset) for offset in range(kernel_map.kernel_volume)]
     inputs = torch.cat([pair[0] for pair in pairs])
     outputs = torch.cat([pair[1] for pair in pairs])
-    return _reduce_rows(feats[inputs], outputs, kernel_map.out_rows, reduce)
+    return kernel_map.in_callers_order(_reduce_rows(feats[inputs], outputs, kernel_map.out_rows, reduce))
 
 
 def global_pool(feats: Tensor, batch_rows: Tensor, scenes: int, reduce: Reduction = "max") -> Tensor:

@@ -65,7 +65,9 @@ class ResUNet(VoxelNetwork):
             skips.append(x)
             x = stage(halve(x))
         for double, stage in zip(self.upsample, self.decode, strict=True):
-            x = stage(concat(double(x), skips.pop()))
+            x = double(x)  # one step a line: what a step has read is freed before the next one
+            x = concat(x, skips.pop())
+            x = stage(x)
         return x if self.head is None else self.head(x)
 
 
