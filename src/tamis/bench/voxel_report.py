@@ -55,7 +55,7 @@ def save_plot(rows: Sequence[VoxelRow], path: Path) -> None:
     axes.set_xticks(range(len(cells)), cells, rotation=40, ha="right", fontsize=8)
     axes.set_ylabel("useful GFLOP/s")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     figure.savefig(path, dpi=140)
 
 

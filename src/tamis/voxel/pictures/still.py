@@ -43,7 +43,8 @@ def save_png(
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(picture, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    shares = [(label, float((classes == label).mean())) for label in (*range(len(names)), -1)]
+    total = max(1, len(classes))
+    shares = [(label, np.count_nonzero(classes == label) / total) for label in (*range(len(names)), -1)]
     patches = [
         Patch(
             color=_fraction(colours[label]),
