@@ -39,6 +39,21 @@ def test_segment_writes_labels_picture_and_page(tmp_path, weights):
         assert name in result.output
 
 
+def test_segment_of_a_survey_far_from_its_origin(tmp_path):
+    laspy = pytest.importorskip("laspy")
+    street = scenes.lidar_street(9_001, "hdl64", "canyon")
+    survey = laspy.LasData(laspy.LasHeader(point_format=3, version="1.2"))
+    far = [*street.points.double().numpy(), 500000, 5800000, 80]
+    survey.header.offsets, survey.header.scales = far.min(0), [0.001] * 3
+    survey.x, survey.y, survey.z = far.T
+    survey.write(tmp_path / "own.laz")
+    result = tamis("segment", tmp_path / "own.laz", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    with np.load(tmp_path / "own.labels.npz") as saved:
+        assert (saved["labels"] == street.labels.numpy()).mean() > 0.7
+        np.testing.assert_allclose(saved["points"] + saved["origin"], far, atol=2e-3)
+
+
 def test_segment_of_a_generated_street_tells_its_score(tmp_path, weights):
     result = tamis(
         "segment", "suburb", "--sensor", "hdl32", "--seed", 4, "-o", tmp_path, "--weights", weights

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from torch import Tensor
 
 from tamis.voxel import profile as profiles
 from tamis.voxel import scenes
@@ -87,7 +89,7 @@ def segment(
     console = Console()
     name, cloud = _cloud(scene, seed, sensor, invalid)
     segmenter = load_segmenter(weights)
-    labels = segmenter.predict(cloud.points)
+    labels = segmenter.predict(_from_sensor(cloud))
     names = segmenter.recipe.label_names
     output.mkdir(parents=True, exist_ok=True)
     stem = output / name
@@ -146,6 +148,13 @@ def _cloud(
             f"tamis voxel: {scene!r} is no file, and no generated street; those are {', '.join(scenes.WORLD_NAMES)}."
         )
     return Path(scene).name.split(".")[0], read_points(scene, invalid=invalid)
+
+
+def _from_sensor(cloud: PointCloud) -> Tensor:
+    """Points with the sensor at the origin. Survey files do not say where it stood: there, where most points are."""
+    if cloud.origin == (0.0, 0.0, 0.0):
+        return cloud.points
+    return cloud.points - cloud.points.median(0).values * torch.tensor([1.0, 1.0, 0.0])
 
 
 def _iou_table(metrics: dict[str, Any]) -> Table:

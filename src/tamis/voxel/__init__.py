@@ -48,6 +48,7 @@ __all__ = [
     "merge_duplicates",
     "networks",
     "plan",
+    "scenes",
     "trace",
     "voxelize",
 ]
