@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -29,6 +30,7 @@ SHORT_S, CLIPPED = 0.5, 0.01
 MOST_STREAMS = 5
 
 Floats = NDArray[np.float64]
+Words = Callable[[Segment], str]
 
 
 class Recogniser:
@@ -97,7 +99,8 @@ class Recogniser:
         if not speech:
             return EmotionResult(source, duration_s, speech=False, notes=(*notes, "no speech was found"))
         windows = speech if duration_s <= WHOLE_S else plan_windows(speech, duration_s, window_s, hop_s)
-        heard = [self.hear(samples, batch, wanted, contributions) for batch in batches(windows)]
+        said = self.words_of(samples)
+        heard = [self.hear(samples, batch, said, wanted, contributions) for batch in batches(windows)]
         p, attributes = (np.concatenate([part[i] for part in heard]) for i in (0, 1))
         weights = np.array([end_s - start_s for start_s, end_s in windows])
         weights /= weights.sum()
@@ -111,18 +114,24 @@ class Recogniser:
             entropy=entropy(votes),
             p_disagree=p_disagree(votes),
             attributes=self.named_attributes(weights @ attributes),
-            transcript=self.transcript(samples, speech),
+            transcript=None
+            if said is None
+            else " ".join(filter(None, map(said, joined(speech, TRANSCRIBED_S)))),
             contributions=self.contributions(subsets, weights, votes),
             timeline=tuple(self.moments(windows, p, attributes)),
             notes=notes,
         )
 
     def hear(
-        self, samples: Samples, windows: Sequence[Segment], wanted: Floats, contributions: bool
+        self,
+        samples: Samples,
+        windows: Sequence[Segment],
+        said: Words | None,
+        wanted: Floats,
+        contributions: bool,
     ) -> tuple[Floats, Floats, dict[frozenset[str], Floats]]:
         """Probabilities (B, C) and attributes (B, 3) of some windows; and probabilities by what was heard."""
-        clips = [part(samples, window) for window in windows]
-        features = self.encode(clips)
+        features = self.encode(samples, windows, said)
         everything = frozenset(name for name, found in features.items() if found is not None)
         subsets = subsets_of(everything) if contributions and len(everything) <= MOST_STREAMS else []
         p, attributes = self.ensemble.predict(features)
@@ -135,28 +144,30 @@ class Recogniser:
         p = adjust(p, trained, wanted)
         return p, attributes, {**by_subset, everything: p}
 
-    def encode(self, clips: Sequence[Samples]) -> dict[str, Sequence[Tensor] | None]:
+    def encode(
+        self, samples: Samples, windows: Sequence[Segment], said: Words | None
+    ) -> dict[str, Sequence[Tensor] | None]:
         """Features by stream; each distinct encoder runs once, text is None where there is no transcriber."""
         features: dict[str, Sequence[Tensor] | None] = {}
         by_recipe: dict[str, Sequence[Tensor] | None] = {}
-        texts: list[str] | None = None
         for name, stream in self.encoders.items():
             recipe = stream.encoder.recipe
             if recipe not in by_recipe:
                 if isinstance(stream, TextStream):
-                    if texts is None and self.transcriber is not None:
-                        texts = [self.transcriber.transcribe(clip) for clip in clips]
-                    by_recipe[recipe] = None if texts is None else stream.encoder.encode(texts)
+                    by_recipe[recipe] = (
+                        None if said is None else stream.encoder.encode([said(w) for w in windows])
+                    )
                 else:
-                    by_recipe[recipe] = stream.encoder.encode(clips)
+                    by_recipe[recipe] = stream.encoder.encode([part(samples, w) for w in windows])
             features[name] = by_recipe[recipe]
         return features
 
-    def transcript(self, samples: Samples, speech: Sequence[Segment]) -> str | None:
-        if self.transcriber is None:
+    def words_of(self, samples: Samples) -> Words | None:
+        """What is said in a stretch of the recording, transcribed once however often it is asked for."""
+        transcriber = self.transcriber
+        if transcriber is None:
             return None
-        groups = joined(speech, TRANSCRIBED_S)
-        return " ".join(filter(None, (self.transcriber.transcribe(part(samples, group)) for group in groups)))
+        return cache(lambda segment: transcriber.transcribe(part(samples, segment)))
 
     def contributions(
         self, subsets: Mapping[frozenset[str], Floats], weights: Floats, votes: Mapping[str, float]
