@@ -43,7 +43,7 @@ def test_segment_of_a_survey_far_from_its_origin(tmp_path):
     laspy = pytest.importorskip("laspy")
     street = scenes.lidar_street(9_001, "hdl64", "canyon")
     survey = laspy.LasData(laspy.LasHeader(point_format=3, version="1.2"))
-    far = [*street.points.double().numpy(), 500000, 5800000, 80]
+    far = street.points.double().numpy() + np.array([500_000, 5_800_000, 80])
     survey.header.offsets, survey.header.scales = far.min(0), [0.001] * 3
     survey.x, survey.y, survey.z = far.T
     survey.write(tmp_path / "own.laz")

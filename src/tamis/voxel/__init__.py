@@ -2,7 +2,7 @@
 
 from tamis.formats.packed_coords import KeyLayout, choose_layout
 from tamis.ops.kernel_map import KernelMap
-from tamis.voxel import converters, networks
+from tamis.voxel import converters, networks, scenes
 from tamis.voxel.blocks import ConvBlock, ResidualBlock, Sequential, VoxelNetwork
 from tamis.voxel.modules import (
     BatchNorm,
