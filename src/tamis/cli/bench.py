@@ -9,7 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tamis.cli.bench_voxel import voxel
+
 app = typer.Typer(no_args_is_help=True)
+app.command()(voxel)
 
 
 @app.callback()
