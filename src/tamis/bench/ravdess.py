@@ -1,8 +1,8 @@
 """RAVDESS, all of it: 8 categories, 6 test folds by speaker, everything that is chosen is chosen on inner speaker folds.
 
 ``python -m tamis.bench.ravdess RAVDESS_FOLDER OUT`` takes the corpus from its folder to the rows of
-``docs/results/ravdess.csv``: speech without its silence, two acoustic streams that work offline, three augmented variants for
-training, the ``tuned`` ensemble, and linear probes of the same features. It goes on where it was stopped. Weights trained on RAVDESS
+``docs/results/ravdess.csv``: three acoustic streams that work offline, three augmented variants for training, the ``tuned``
+ensemble, and linear probes of the same features. It goes on where it was stopped. Weights trained on RAVDESS
 (CC BY-NC-SA 4.0) are for measuring only.
 """
 
@@ -21,7 +21,6 @@ from tamis.emotion.evaluate import evaluate
 from tamis.emotion.features import FeatureSet
 from tamis.emotion.predictions import Predictions, joined
 from tamis.emotion.probe import logistic_probe, probe_streams, ridge_probe
-from tamis.emotion.speech_spans import speech_only
 from tamis.emotion.streams.extract import extract
 from tamis.emotion.streams.named import open_stream
 from tamis.emotion.train import runs_of, train
@@ -48,7 +47,7 @@ def prepare(ravdess: Path, out: Path) -> None:
     """Features of the corpus, once."""
     if (out / "features" / "set.json").exists():
         return
-    corpus = speech_only(read_corpus("ravdess", ravdess))
+    corpus = read_corpus("ravdess", ravdess)
     streams = {
         "whisper": open_stream("whisper-tiny.en", pool=2),
         "low_level": open_stream("low-level", pool=2),
