@@ -96,7 +96,7 @@ def panel_work(structure: Structure, n: int, width: int, panel_vectors: int) -> 
 def kernel_us(machine: Machine, kernel: str, structure: Structure, n: int, threads: int) -> float:
     """Predict a panel kernel's time, microseconds."""
     if n == 1:
-        speed = 1.0 if threads == 1 else min(threads, structure.parts) * machine.thread_efficiency
+        speed = 1.0 if threads == 1 else min(threads, max(1, structure.parts)) * machine.thread_efficiency
         return machine.call_us + structure.steps * machine.kernels[kernel].column / 1000 / speed
     work = panel_work(structure, n, machine.width, machine.panel_vectors)
     panels = math.ceil(math.ceil(n / machine.width) / machine.panel_vectors)
