@@ -51,6 +51,7 @@ def prepare(ravdess: Path, out: Path) -> None:
     streams = {
         "whisper": open_stream("whisper-tiny.en", pool=2),
         "low_level": open_stream("low-level", pool=2),
+        "ge2e": open_stream("ge2e", pool=4),
     }
     done = extract(corpus, out / "features", streams, VARIANTS)
     logger.info("%s", done)
