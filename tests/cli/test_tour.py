@@ -1,5 +1,6 @@
 """``tamis tour`` as a user types it, on a tiny model; and what bad options get."""
 
+import re
 import sys
 
 import pytest
@@ -29,7 +30,13 @@ def test_a_whole_tour(tiny_folder, tmp_path):  # noqa: F811
     lines = result.output.splitlines()
     for name in ("dense PyTorch", "4x1, 80 %", "layer.0.att.self.query"):
         assert any(line.startswith(f"{name} ") for line in lines), result.output  # whole, also in 80 columns
-    assert "</html>" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "</html>" in text
+    beside = {path.name for path in page.parent.iterdir()} - {page.name}
+    assert {"report.csv", "report-street.html"} <= beside
+    written = result.output.replace("\n", "")
+    assert all(name in written for name in beside)
+    assert all(name in beside for name in re.findall(r'(?:src|href)="([^"]+)"', text))
 
 
 @pytest.mark.parametrize(

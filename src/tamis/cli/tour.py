@@ -1,4 +1,4 @@
-"""``tamis tour``: a real model pruned, planned, run on sparse kernels, and compared with dense PyTorch."""
+"""``tamis tour``: a real model pruned, planned, run on sparse kernels, and compared with dense PyTorch; and a street labelled."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from tamis.tour.rows import ModelRow, Tour
+    from tamis.tour.street import Street
 
 app = typer.Typer(add_completion=False)
 
@@ -37,14 +38,16 @@ def tour(
     model: Annotated[
         Path | None, typer.Option(help="Folder of another sentence encoder, instead of MiniLM-L6.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Draws the calibration sentences.")] = 0,
+    seed: Annotated[int, typer.Option(help="Draws the calibration sentences and the street.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer configurations; about a minute.")] = False,
 ) -> None:
-    """Prune a real sentence encoder in many ways, run it on sparse kernels, and compare with dense PyTorch."""
+    """Prune a real sentence encoder in many ways, run it on sparse kernels, compare with dense PyTorch; label a street."""
     from tamis.models.minilm import load_minilm
     from tamis.pruning import parse_pattern
     from tamis.tour import Encoder, Options, run, verdict
     from tamis.tour.report import write_report
+    from tamis.tour.street import label_street
+    from tamis.tour.table import write_table
     from tamis.tour.verdict import warning
 
     for name in pattern or []:
@@ -69,13 +72,28 @@ def tour(
         found = run(
             Encoder(loaded.model, loaded.tokenizer), name, options.quick() if quick else options, tell
         )
+        tell("labelling a street", 0, None, "")
+        street = label_street(seed, output.with_name(f"{output.stem}-street"))
+    found = replace(found, street=street)
+    table = output.with_suffix(".csv")
     write_report(found, output)
+    write_table(found, table)
     console.print(_models(found))
     console.print(_layers(found))
     console.print(f"\n[bold]{escape(verdict(found))}[/]", highlight=False)
     if words := warning(found):
         console.print(escape(words), style="yellow", highlight=False)
-    console.print(f"\nwrote {escape(str(output))}", soft_wrap=True, highlight=False)
+    console.print(f"\n{escape(_street(street))}", highlight=False)
+    written = (output, table, street.picture, street.page)
+    names = ", ".join(str(path) for path in written if path is not None)
+    console.print(f"\nwrote {escape(names)}", soft_wrap=True, highlight=False)
+
+
+def _street(street: Street) -> str:
+    return (
+        f"A street it has not seen ({street.name}): {street.points:,} points labelled in {street.ms:.0f} ms by sparse convolutions, "
+        f"mIoU {street.mean_iou:.2f}."
+    )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ def key(entries: Iterable[tuple[str, str]]) -> str:
 def figure(svg: str, caption: str) -> str:
     """A picture (SVG made by this room) and its explanation."""
     return f'<figure><div class="scroll">{svg}</div><figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def picture(file: str, words: str, target: str) -> str:
+    """A picture in a file beside the page, which leads to another page beside it."""
+    source, there = quote(file), quote(target)
+    return f'<figure><a href="{there}"><img src="{source}" alt="{escape(words)}"></a></figure>'
 
 
 def facts(pairs: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -12,19 +11,14 @@ from tamis.tour import markup as html
 from tamis.tour.markup import Cell
 from tamis.tour.rows import INTACT, LayerRow, ModelRow, Speed, Tour
 from tamis.tour.verdict import best_row, verdict, warning
+from tamis.tour.writing import write_whole
 
 A_BUSY_MACHINE = 0.25
 
 
 def write_report(tour: Tour, path: Path) -> None:
     """Write the page, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(html.page(f"tamis: {tour.model}, sparse and dense", _body(tour)), encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, html.page(f"tamis: {tour.model}, sparse and dense", _body(tour)))
 
 
 def _body(tour: Tour) -> Iterator[str]:
@@ -34,6 +28,7 @@ def _body(tour: Tour) -> Iterator[str]:
     yield from _models(tour)
     yield from _layers(tour)
     yield from _memory(tour)
+    yield from _street(tour)
     yield from _method(tour)
 
 
@@ -258,6 +253,32 @@ def _memory(tour: Tour) -> Iterator[str]:
         charts.memory(tour),
         "A sparse layer keeps its format and, beside it, packed copies for a few ranges of batch sizes, so a model of moderate "
         "sparsity takes more memory than the dense one. On disk it takes the format alone.",
+    )
+
+
+def _street(tour: Tour) -> Iterator[str]:
+    street = tour.street
+    if street is None:
+        return
+    yield html.heading("A point cloud")
+    yield html.numbers(
+        [
+            (f"{street.ms:.0f} ms", f"from {street.points:,} raw points to a class for each"),
+            (f"{100 * street.mean_iou:.0f} %", "mIoU with the labels of the generator"),
+        ]
+    )
+    if street.picture is not None:
+        yield html.picture(
+            street.picture.name, f"{street.name} in the colours of its classes", street.page.name
+        )
+    yield html.paragraph(
+        f"A scan of a generated street, {street.name}, that was no part of the training. A network of sparse convolutions "
+        f"({street.network}; trained on {street.trained_on}) labels its {street.voxels:,} voxels of {street.voxel_size_m:g} m; of the "
+        f"time, {street.plan_ms:.0f} ms go into finding voxels, levels and kernel maps. Open {street.page.name} to turn and zoom it."
+    )
+    yield html.table(
+        [("class", ""), ("intersection over union", "")],
+        (("", [name, Cell(_percent(value), value)]) for name, value in street.iou.items()),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tamis.models import SparsifiedLayer
+from tamis.tour.street import Street
 
 INTACT = 0.98  # mean cosine to the dense embedding from which a pruned encoder counts as unharmed
 
@@ -144,6 +145,8 @@ class Tour:
     rows : tuple of ModelRow
     damages : tuple of Damage
     environment : dict
+    street : Street or None
+        A point cloud labelled by a sparse convolution network, with weights of its own.
     """
 
     model: str
@@ -161,6 +164,7 @@ class Tour:
     rows: tuple[ModelRow, ...]
     damages: tuple[Damage, ...]
     environment: dict[str, Any]
+    street: Street | None = None
 
     def speedup(self, row: ModelRow) -> float:
         """How many times as fast as dense the whole model is, on the batch."""
