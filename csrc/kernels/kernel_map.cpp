@@ -5,6 +5,7 @@
 // ascend. A chunk of targets costs one binary search per column and then N + M steps, without a hash or a branch on hits.
 // The hits of one tap ascend in both columns by themselves: the compacted lists come out of the search.
 #include "kernels.h"
+#include "key_window.h"
 #include "parallel.h"
 #include "simd.h"
 
@@ -28,6 +29,39 @@ template <class Key> TAMIS_INLINE int64_t lower_bound(const Key* keys, int64_t c
 
 TAMIS_INLINE uint64_t pair(int64_t target, int64_t source) {
   return static_cast<uint64_t>(static_cast<uint32_t>(target)) | static_cast<uint64_t>(source) << 32;
+}
+
+// Where the first of some consecutive taps belongs among the sources, and which taps are there.
+template <int taps> struct Found {
+  int64_t at;
+  bool hit[taps];
+};
+
+// Moves `at` forward to the first source that is not below `wanted`. Windows do it without a branch that could be foreseen
+// wrongly; they read up to a vector of sources from there.
+template <int taps, class Key>
+TAMIS_INLINE Found<taps> find(const Key* source, int64_t at, Key wanted, Key step) {
+  using Window = KeyWindow<Key>;
+  Found<taps> found;
+  if constexpr (Window::width >= 2 * taps) {
+    Window window = Window::load(source + at);
+    int below = window.below(wanted);
+    found.at = at + below;
+    while (below + taps > Window::width) {
+      window = Window::load(source + found.at);
+      below = window.below(wanted);
+      found.at += below;
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < taps; ++t, wanted += step) found.hit[t] = window.holds(wanted);
+  } else {
+    at += source[at] < wanted;  // most steps are 0 or 1: without a branch
+    while (source[at] < wanted) ++at;
+    found.at = at;
+#pragma GCC unroll 8
+    for (int t = 0; t < taps; ++t, wanted += step) at += found.hit[t] = source[at] == wanted;
+  }
+  return found;
 }
 
 template <class Key> struct Chunk {
@@ -56,17 +90,13 @@ template <class Key> struct Chunk {
 #pragma GCC unroll 4
       for (int c = 0; c < columns; ++c) {
         Key wanted = target[j] + anchor[c];
-        int64_t p = at[c];
-        p += source[p] < wanted;  // most steps are 0 or 1: without a branch
-        while (source[p] < wanted) ++p;
-        at[c] = p;
+        const Found<taps> found = find<taps>(source, at[c], wanted, step);
+        int64_t p = at[c] = found.at;
 #pragma GCC unroll 8
         for (int t = 0; t < taps; ++t) {
-          const bool hit = source[p] == wanted;
           *out[c][t] = pair(j, p);
-          out[c][t] += hit;
-          p += hit;
-          wanted += step;
+          out[c][t] += found.hit[t];
+          p += found.hit[t];
         }
       }
     }
@@ -99,11 +129,13 @@ template <class Key> struct Chunk {
     }
   }
 
-  // The first target whose wanted keys may lie beyond the last source, in one of the columns.
+  // The first target whose wanted keys may lie beyond the last window of sources, in one of the columns.
   int64_t checked_from(int64_t offset, int64_t taps, int64_t columns) const {
+    constexpr int64_t window = KeyWindow<Key>::width > 1 ? KeyWindow<Key>::width : 1;
+    if (call.source_count < window) return first;
     int64_t end = last;
     for (int64_t c = 0; c < columns; ++c) {
-      const Key reach = sources()[call.source_count - 1] - static_cast<Key>(call.offset_keys[offset + c * taps]) -
+      const Key reach = sources()[call.source_count - window] - static_cast<Key>(call.offset_keys[offset + c * taps]) -
                         static_cast<Key>(call.step * (taps - 1));
       const int64_t here = first + lower_bound<Key>(targets() + first, last - first, reach);
       end = here < end ? here : end;
@@ -168,6 +200,26 @@ void kernel_map_gather(const KernelMapSearch& call, int32_t* target_rows, int32_
   });
 }
 
+namespace {
+
+// How many of the next outputs, ascending and distinct, lie below `end`: at most a granule of them, so all are compared.
+template <class Row> TAMIS_INLINE int64_t granule_pairs(const Row* outputs, int64_t left, int64_t end) {
+  using Window = KeyWindow<Row>;
+  const Row key = static_cast<Row>(end);
+  int32_t below = 0;
+  if constexpr (Window::width > 0) {
+    if (left >= PairLists::granule) {
+#pragma GCC unroll 8
+      for (int64_t i = 0; i < PairLists::granule; i += Window::width) below += Window::load(outputs + i).below(key);
+      return below;
+    }
+  }
+  for (int64_t i = 0; i < left && i < PairLists::granule; ++i) below += outputs[i] < key;
+  return below;
+}
+
+}  // namespace
+
 // cuts[o][g] = position in list o of the first pair whose output row is >= g * granule.
 void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_t threads);
 void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_t threads) {
@@ -181,10 +233,11 @@ void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_
     }
     const int32_t* outputs = (role == PairLists::output_first ? pairs.first : pairs.second) + start;
     const int64_t count = stop - start;
-    int64_t g = 0;
-    for (int64_t i = 0; i < count; ++i)
-      while (g * PairLists::granule <= outputs[i]) mine[g++] = static_cast<int32_t>(i);
-    while (g <= pairs.granules) mine[g++] = static_cast<int32_t>(count);
+    int64_t at = 0;
+    for (int64_t g = 0; g <= pairs.granules; ++g) {
+      mine[g] = static_cast<int32_t>(at);
+      at += granule_pairs(outputs + at, count - at, (g + 1) * PairLists::granule);
+    }
   });
 }
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from tamis import voxel
+from tamis.kernels.cpu.kernel_map import GRANULE
+from tamis.kernels.reference import kernel_map as reference
 from tamis.kernels.reference.kernel_map import brute_force
 from tamis.ops.kernel_map import SEARCHES, kernel_offsets
 
@@ -186,3 +188,39 @@ def test_bad_calls_say_what_to_do():
         voxel.kernel_map(coords, 3, 2, rule="spconv", spatial_shape=3)
     with pytest.raises(ValueError, match="at least 1"):
         voxel.kernel_map(coords, 0)
+
+
+@pytest.mark.parametrize("extent", [40, 2**20])  # int32 and int64 keys
+@pytest.mark.parametrize("points", [1, 2, 7, 15, 16, 17, 18, 33, 300])
+def test_long_gaps_and_clouds_as_short_as_a_vector(points, extent):
+    generator = torch.Generator().manual_seed(points)
+    coords = torch.randint(-extent, extent, (points, 4), generator=generator)
+    coords[:, 0] = 0
+    coords[points // 2 :, 1:3] = 0  # the second half in one column: many sources between two targets
+    coords = coords.unique(dim=0).int()
+    for kernel_size, stride in ((3, 1), (5, 1), (2, 2), (3, 2)):
+        found = voxel.kernel_map(coords, kernel_size, stride)
+        assert torch.equal(found.out_in, brute_force(coords, found.out_coords, found.steps))
+
+
+@pytest.mark.parametrize("room", [1, 1000, 5000])
+def test_a_search_in_rounds_finds_the_same(monkeypatch, room):
+    coords = cloud(600, 10)
+    whole = voxel.kernel_map(coords, 5)
+    monkeypatch.setattr("tamis.kernels.cpu.kernel_map._ROOM", room)
+    parts = voxel.kernel_map(coords, 5)
+    assert torch.equal(parts.first, whole.first)
+    assert torch.equal(parts.second, whole.second)
+    assert torch.equal(parts.lists, whole.lists)
+
+
+def test_cuts_are_where_granules_of_outputs_begin():
+    coords = cloud(4000, 24)
+    for found in (
+        voxel.kernel_map(coords, 3),
+        voxel.kernel_map(coords, 3, 2),
+        voxel.kernel_map(coords, 3, 2).transposed(),
+    ):
+        assert torch.equal(
+            found.cuts, reference.block_cuts(found.first, found.second, found.lists, found.out_rows, GRANULE)
+        )
