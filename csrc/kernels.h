@@ -8,6 +8,7 @@
 namespace tamis {
 
 enum class Element : int32_t { float32 = 0, bfloat16 = 1, float16 = 2 };
+enum class Stored : int32_t { float32 = 0, bfloat16 = 1, float16 = 2, int8 = 3 };
 enum class Activation : int32_t { none = 0, relu = 1, gelu = 2, silu = 3 };
 
 // A group: four rows of A that are computed together in registers.
@@ -25,10 +26,26 @@ struct SpmmPacked {
   const int64_t (*blocks)[2];     // [parts * blocks + 1]: first group, first step
   const SpmmGroup* groups;
   const uint16_t* ids;            // column relative to the block; block_cols = a row of zeros, which padding points at
-  const float* values;            // four per step
+  const void* values;             // four per step, float32; of spmv_window 64, as they are stored
+  Stored stored;
 };
 
-// C = act(A @ B + bias), float32 sums.
+// spmv_window: up to 16 nonzeros of each of four rows, each within a window of b.
+struct WindowStep {
+  static constexpr int lanes = 16, max_cols = 4;
+  uint16_t base[4];  // where the window begins, in units of 16 columns
+  uint16_t mask[4];  // lanes that hold a nonzero
+  uint8_t ids[4][lanes];  // columns relative to the window
+};
+static_assert(sizeof(WindowStep) == 80, "A step is stored as 40 int16 in a tensor.");
+
+// Columns of b as spmv_window sees them: whole vectors, at least one window.
+constexpr int64_t window_columns(int64_t k, int64_t window) {
+  const int64_t whole = (k + WindowStep::lanes - 1) / WindowStep::lanes * WindowStep::lanes;
+  return whole < window ? window : whole;
+}
+
+// C = act(row_scale * (A @ B) + bias), float32 sums.
 struct SpmmCall {
   SpmmPacked a;
   int64_t n;
@@ -36,6 +53,7 @@ struct SpmmCall {
   void* c;             // by_rows: [n, m], else [m, n]
   int64_t ldb, ldc;
   Element element;     // of b and c
+  const float* row_scale;  // [m] or null: what the values of a row are multiplied by
   bool by_rows;        // the layout of torch.nn.Linear's activations
   const float* bias;   // [m] or null
   Activation activation;
@@ -97,6 +115,7 @@ struct Kernels {
   double (*fma_peak)(double);        // float32 GFLOP/s of one thread, measured for about so many seconds
   void (*spmm_csr)(const SpmmCall&);  // ids: four per step, one for each row of the group
   void (*spmm_bsr)(const SpmmCall&);  // ids: one per step, shared by the four rows
+  void (*spmv_window)(const SpmmCall&);  // ids: WindowStep; block_cols: the window, 64 or 128; blocks: parts only
   void (*kernel_map_search)(const KernelMapSearch&);
   void (*kernel_map_gather)(const KernelMapSearch&, int32_t* target_rows, int32_t* source_rows);
   void (*kernel_map_cuts)(const PairLists&, int64_t rows, int32_t* cuts, int32_t threads);

@@ -164,19 +164,24 @@ void fill_bsr_part(const PackSource& source, const PackShape& shape, int64_t par
   }
 }
 
-float widen(float x) { return x; }
 float widen_bf16(uint16_t x) {
   union { uint32_t u; float f; } bits = {static_cast<uint32_t>(x) << 16};
   return bits.f;
 }
 
-template <class T, class Widen>
-void gather(const int32_t* positions, int64_t count, const T* values, float* packed, int threads, Widen&& to_float) {
+template <class From, class To, class Convert>
+void gather(const int32_t* positions, int64_t count, const void* values, void* packed, int threads, Convert&& convert) {
   constexpr int64_t chunk = 1 << 15;
+  const auto* from = static_cast<const From*>(values);
+  auto* to = static_cast<To*>(packed);
   parallel_for((count + chunk - 1) / chunk, threads, [&](int64_t unit, int) {
     const int64_t end = std::min(count, (unit + 1) * chunk);
-    for (int64_t i = unit * chunk; i < end; ++i) packed[i] = positions[i] < 0 ? 0.0f : to_float(values[positions[i]]);
+    for (int64_t i = unit * chunk; i < end; ++i) to[i] = positions[i] < 0 ? To{} : convert(from[positions[i]]);
   });
+}
+
+template <class T> void gather_same(const int32_t* positions, int64_t count, const void* values, void* packed, int threads) {
+  gather<T, T>(positions, count, values, packed, threads, [](T x) { return x; });
 }
 
 }  // namespace
@@ -205,16 +210,20 @@ void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (
   });
 }
 
-void pack_values(const int32_t* positions, int64_t count, const void* values, Element element, float* packed,
+void pack_values(const int32_t* positions, int64_t count, const void* values, Stored stored, void* packed, bool widen,
                  int threads) {
-  switch (element) {
-    case Element::float32:
-      return gather(positions, count, static_cast<const float*>(values), packed, threads, widen);
-    case Element::bfloat16:
-      return gather(positions, count, static_cast<const uint16_t*>(values), packed, threads, widen_bf16);
-    case Element::float16:
-      return gather(positions, count, static_cast<const _Float16*>(values), packed, threads,
-                    [](_Float16 x) { return static_cast<float>(x); });
+  switch (stored) {
+    case Stored::float32: return gather_same<float>(positions, count, values, packed, threads);
+    case Stored::int8:
+      if (!widen) return gather_same<int8_t>(positions, count, values, packed, threads);
+      return gather<int8_t, float>(positions, count, values, packed, threads, [](int8_t x) { return float(x); });
+    case Stored::bfloat16:
+      if (!widen) return gather_same<uint16_t>(positions, count, values, packed, threads);
+      return gather<uint16_t, float>(positions, count, values, packed, threads, widen_bf16);
+    case Stored::float16:
+      if (!widen) return gather_same<uint16_t>(positions, count, values, packed, threads);
+      return gather<_Float16, float>(positions, count, values, packed, threads,
+                                     [](_Float16 x) { return static_cast<float>(x); });
   }
 }
 

@@ -29,8 +29,8 @@ void pack_count(const PackSource& source, const PackShape& shape, int64_t (*bloc
 void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (*blocks)[2], SpmmGroup* groups,
                uint16_t* ids, int32_t* positions, int threads);
 
-// packed[i] = positions[i] < 0 ? 0 : values[positions[i]], widened to float32.
-void pack_values(const int32_t* positions, int64_t count, const void* values, Element element, float* packed,
+// packed[i] = positions[i] < 0 ? 0 : values[positions[i]], widened to float32 or as they are.
+void pack_values(const int32_t* positions, int64_t count, const void* values, Stored stored, void* packed, bool widen,
                  int threads);
 
 }  // namespace tamis

@@ -10,6 +10,7 @@ namespace tamis::TAMIS_ISA {
 double fma_peak(double seconds);
 void spmm_csr(const SpmmCall& call);
 void spmm_bsr(const SpmmCall& call);
+void spmv_window(const SpmmCall& call);
 void kernel_map_search(const KernelMapSearch& call);
 void kernel_map_gather(const KernelMapSearch& call, int32_t* target_rows, int32_t* source_rows);
 void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_t threads);
@@ -23,6 +24,7 @@ const Kernels table = {
     fma_peak,
     spmm_csr,
     spmm_bsr,
+    spmv_window,
     kernel_map_search,
     kernel_map_gather,
     kernel_map_cuts,

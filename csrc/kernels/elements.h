@@ -12,6 +12,12 @@ struct Float32 {
   static TAMIS_INLINE void store_first(float* p, Vec x, int count) { x.store_first(p, count); }
 };
 
+// Stored values only: whole numbers, to be scaled afterwards.
+struct Int8 {
+  using type = int8_t;
+  static TAMIS_INLINE Vec load(const int8_t* p) { return Vec::load_i8(p); }
+};
+
 TAMIS_INLINE uint16_t round_to_bf16(float x) {
   union { float f; uint32_t u; } bits = {x};
   if (x != x) return static_cast<uint16_t>((bits.u >> 16) | 0x40);  // keeps a NaN a NaN

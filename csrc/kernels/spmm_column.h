@@ -49,7 +49,7 @@ template <class Tile, class T> void column_part(const SpmmCall& call, int64_t pa
     const int64_t(&here)[2] = a.blocks[part * blocks + index];
     const int64_t end = a.blocks[part * blocks + index + 1][0];
     const uint16_t* ids = a.ids + here[1] * Tile::ids;
-    const float* values = a.values + here[1] * 4;
+    const float* values = static_cast<const float*>(a.values) + here[1] * 4;
     for (int64_t g = here[0]; g < end; ++g) {
       const SpmmGroup& group = a.groups[g];
       const Lanes sum = add_column<Tile>(group.steps, ids, values, b);
@@ -62,7 +62,8 @@ template <class Tile, class T> void column_part(const SpmmCall& call, int64_t pa
   for (int64_t i = 0; i < rows; i += Vec::width) {
     const int lanes = rows - i < Vec::width ? static_cast<int>(rows - i) : Vec::width;
     const Vec bias = call.bias ? Vec::load_first(call.bias + first_row + i, lanes) : Vec::zero();
-    T::store_first(c + i, activate(Vec::load(sums + i) + bias, call.activation), lanes);
+    const Vec scale = call.row_scale ? Vec::load_first(call.row_scale + first_row + i, lanes) : Vec::broadcast(1.0f);
+    T::store_first(c + i, activate(fma(Vec::load(sums + i), scale, bias), call.activation), lanes);
   }
 }
 

@@ -1,10 +1,12 @@
-// The walk that all SpMM kernels share: panels of columns x parts of rows x blocks of K.
+// The walk that all SpMM kernels share: panels of columns x ranges of parts of rows x blocks of K.
 //
-//   for each panel of up to `Tile::vectors` vectors of columns, and each part of rows   (a unit; threads take units)
+//   for each panel of up to `panel_vectors` vectors of columns, and each range of parts   (a unit; threads take units)
 //     for each block of K
 //       copy (or transpose, for row-major activations) B[block, panel] into a slice that fits in L1
-//       for each group of four rows: sums in registers, from and to a buffer of the part in L2
+//       for each part, for each group of four rows: sums in registers, from and to a buffer of the part in L2
 //     bias, activation, and out
+//
+// The ranges are chosen per call, so that one packed matrix serves every n.
 //
 // A Tile adds the products of one group: Tile::add<nv>(steps, ids, values, slice, acc). One column alone takes another
 // way, spmm_column.h.
@@ -27,10 +29,12 @@ template <int nv> using Accumulators = Vec[4][nv];
 template <class T, int nv> struct Panel {
   static constexpr int stride = nv * Vec::width;
   const SpmmCall& call;
-  int64_t part, first_col;
-  int cols;       // valid columns, at most stride
-  float* slice;   // [block_cols + 1, stride], the last row zero
-  float* sums;    // [part_rows + 1, stride], the last row for rows that do not exist
+  int64_t first_part, end_part, first_col;
+  int cols;         // valid columns, at most stride
+  float* slice;     // [block_cols + 1, stride], the last row zero
+  float* all_sums;  // [parts][part_rows + 1, stride], the last row of each for rows that do not exist
+
+  float* sums_of(int64_t part) const { return all_sums + (part - first_part) * (call.a.part_rows + 1) * stride; }
 
   void load_slice(int64_t first, int64_t count) const {
     const auto* b = static_cast<const typename T::type*>(call.b);
@@ -52,9 +56,10 @@ template <class T, int nv> struct Panel {
   TAMIS_INLINE void store_row(int64_t row, const Vec (&acc)[nv]) const {
     auto* c = static_cast<typename T::type*>(call.c) + row * call.ldc + first_col;
     const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
+    const Vec scale = Vec::broadcast(call.row_scale ? call.row_scale[row] : 1.0f);
     TAMIS_UNROLL
     for (int v = 0; v < nv; ++v) {
-      const Vec y = activate(acc[v] + bias, call.activation);
+      const Vec y = activate(fma(acc[v], scale, bias), call.activation);
       const int left = cols - v * Vec::width;
       if (left >= Vec::width) T::store(c + v * Vec::width, y);
       else T::store_first(c + v * Vec::width, y, left);
@@ -62,20 +67,21 @@ template <class T, int nv> struct Panel {
   }
 
   // Rows come in the order of their counts, which no hardware prefetcher follows.
-  TAMIS_INLINE void prefetch_sums(const SpmmGroup& group) const {
+  static TAMIS_INLINE void prefetch_sums(const SpmmGroup& group, const float* sums) {
     TAMIS_UNROLL
     for (int r = 0; r < 4; ++r)
       TAMIS_UNROLL
       for (int line = 0; line < stride; line += 16) __builtin_prefetch(sums + group.rows[r] * stride + line, 1);
   }
 
-  template <class Tile> void block(int64_t index, int64_t blocks) const {
+  template <class Tile> void block(int64_t part, int64_t index, int64_t blocks) const {
     const SpmmPacked& a = call.a;
+    float* sums = sums_of(part);
     const int64_t first_row = part * a.part_rows;
     const int64_t(&here)[2] = a.blocks[part * blocks + index];
     const int64_t end = a.blocks[part * blocks + index + 1][0];
     const uint16_t* ids = a.ids + here[1] * Tile::ids;
-    const float* values = a.values + here[1] * 4;
+    const float* values = static_cast<const float*>(a.values) + here[1] * 4;
     const bool straight_out = index == blocks - 1 && !call.by_rows;
     for (int64_t g = here[0]; g < end; ++g) {
       const SpmmGroup& group = a.groups[g];
@@ -91,7 +97,7 @@ template <class T, int nv> struct Panel {
           TAMIS_UNROLL
           for (int v = 0; v < nv; ++v) acc[r][v] = Vec::load(sums + group.rows[r] * stride + v * Vec::width);
       }
-      if (index != 0) prefetch_sums(a.groups[g + 1 < end ? g + 1 : g]);
+      if (index != 0) prefetch_sums(a.groups[g + 1 < end ? g + 1 : g], sums);
       Tile::template add<nv>(group.steps, ids, values, slice, acc);
       ids += group.steps * Tile::ids;
       values += group.steps * 4;
@@ -108,7 +114,8 @@ template <class T, int nv> struct Panel {
   }
 
   // [rows, cols] of sums -> [cols, rows] of C, a tile at a time so that bias and activation are applied along m.
-  void store_transposed() const {
+  void store_transposed(int64_t part) const {
+    const float* sums = sums_of(part);
     const int64_t first_row = part * call.a.part_rows;
     const int64_t rows = call.a.m - first_row < call.a.part_rows ? call.a.m - first_row : call.a.part_rows;
     auto* c = static_cast<typename T::type*>(call.c) + first_col * call.ldc + first_row;
@@ -117,8 +124,9 @@ template <class T, int nv> struct Panel {
       const int count = rows - i < Vec::width ? static_cast<int>(rows - i) : Vec::width;
       transpose_any<Float32>(sums + i * stride, stride, count, cols, buffer, Vec::width);
       const Vec bias = call.bias ? Vec::load_first(call.bias + first_row + i, count) : Vec::zero();
+      const Vec scale = call.row_scale ? Vec::load_first(call.row_scale + first_row + i, count) : Vec::broadcast(1.0f);
       for (int j = 0; j < cols; ++j) {
-        const Vec y = activate(Vec::load(buffer + j * Vec::width) + bias, call.activation);
+        const Vec y = activate(fma(Vec::load(buffer + j * Vec::width), scale, bias), call.activation);
         if (count == Vec::width) T::store(c + j * call.ldc + i, y);
         else T::store_first(c + j * call.ldc + i, y, count);
       }
@@ -133,25 +141,46 @@ template <class T, int nv> struct Panel {
     for (int64_t index = 0; index < blocks; ++index) {
       const int64_t first = index * a.block_cols;
       load_slice(first, a.k - first < a.block_cols ? a.k - first : a.block_cols);
-      block<Tile>(index, blocks);
+      for (int64_t part = first_part; part < end_part; ++part) block<Tile>(part, index, blocks);
     }
-    if (call.by_rows) store_transposed();
+    if (!call.by_rows) return;
+    for (int64_t part = first_part; part < end_part; ++part) store_transposed(part);
   }
 };
 
-template <class Tile, class T, int nv>
-void run_panel(const SpmmCall& call, int64_t part, int64_t first_vector, int vectors) {
+// A range of columns and parts that one thread takes.
+struct Unit {
+  int64_t first_vector, first_part, end_part;
+  int vectors;
+};
+
+template <class Tile, class T, int nv> void run_panel(const SpmmCall& call, const Unit& unit) {
   if constexpr (nv > 0) {
-    if (vectors != nv) return run_panel<Tile, T, nv - 1>(call, part, first_vector, vectors);
+    if (unit.vectors != nv) return run_panel<Tile, T, nv - 1>(call, unit);
     using P = Panel<T, nv>;
     const int64_t slice_floats = static_cast<int64_t>(call.a.block_cols + 1) * P::stride;
-    const int64_t sums_floats = static_cast<int64_t>(call.a.part_rows + 1) * P::stride;
+    const int64_t sums_floats = (unit.end_part - unit.first_part) * (call.a.part_rows + 1) * P::stride;
     float* slice = static_cast<float*>(thread_scratch((slice_floats + sums_floats) * static_cast<int64_t>(sizeof(float))));
-    const int64_t first_col = first_vector * Vec::width;
-    const int64_t left = call.n - first_col;
-    P{call, part, first_col, static_cast<int>(left < P::stride ? left : P::stride), slice, slice + slice_floats}
+    const int64_t first_col = unit.first_vector * Vec::width, left = call.n - first_col;
+    P{call, unit.first_part, unit.end_part, first_col, static_cast<int>(left < P::stride ? left : P::stride), slice,
+      slice + slice_floats}
         .template run<Tile>();
   }
+}
+
+// How many parts a unit takes: the fewer, the more evenly threads are loaded; the more, the fewer slices are made. Counted
+// in rows, a slice being worth some of them; sums of more than `most_rows` would leave L2.
+inline int64_t parts_of_unit(int64_t panels, int64_t parts, int64_t part_rows, int64_t threads) {
+  constexpr int64_t slice_rows = 64, most_rows = 1024;
+  int64_t best = 1, least = INT64_MAX;
+  for (int64_t taken = 1; taken <= parts && (taken == 1 || taken * part_rows <= most_rows); ++taken) {
+    const int64_t units = panels * ((parts + taken - 1) / taken);
+    const int64_t rows = (units + threads - 1) / threads * (taken * part_rows + slice_rows);
+    if (rows > least) continue;
+    best = taken;
+    least = rows;
+  }
+  return best;
 }
 
 template <class Tile, class T> void run_units(const SpmmCall& call) {
@@ -159,12 +188,16 @@ template <class Tile, class T> void run_units(const SpmmCall& call) {
   const int64_t parts = (call.a.m + call.a.part_rows - 1) / call.a.part_rows;
   const int64_t vectors = (call.n + Vec::width - 1) / Vec::width;
   const int64_t panels = (vectors + panel_vectors - 1) / panel_vectors;
+  if (parts == 0 || panels == 0) return;
+  const int64_t taken = parts_of_unit(panels, parts, call.a.part_rows, call.threads);
+  const int64_t ranges = (parts + taken - 1) / taken;
   // Panels as equal as can be: 4 + 4 + 4 + 4 rather than 4 + 4 + 4 + 3 + 1.
-  const int64_t narrow = panels ? vectors / panels : 0, wide_panels = panels ? vectors % panels : 0;
-  parallel_for(panels * parts, call.threads, [&](int64_t unit, int) {
-    const int64_t panel = unit / parts, part = unit % parts;
+  const int64_t narrow = vectors / panels, wide_panels = vectors % panels;
+  parallel_for(panels * ranges, call.threads, [&](int64_t unit, int) {
+    const int64_t panel = unit / ranges, first_part = unit % ranges * taken;
     const int64_t first = panel * narrow + (panel < wide_panels ? panel : wide_panels);
-    run_panel<Tile, T, panel_vectors>(call, part, first, static_cast<int>(narrow + (panel < wide_panels)));
+    const int64_t end_part = first_part + taken < parts ? first_part + taken : parts;
+    run_panel<Tile, T, panel_vectors>(call, {first, first_part, end_part, static_cast<int>(narrow + (panel < wide_panels))});
   });
 }
 

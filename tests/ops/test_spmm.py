@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import tamis
-from tamis.ops.spmm import KERNELS
+from tamis.ops.spmm_kernels import KERNELS
 
 
 def sparse(m: int = 48, k: int = 40, density: float = 0.3, seed: int = 0) -> Tensor:
@@ -182,6 +182,7 @@ def test_operator_passes_the_checks_of_torch_library(a: tamis.CSR) -> None:
     values = a.values.clone().requires_grad_()
     operands = (
         values,
+        None,
         torch.randn(40, 8, requires_grad=True),
         None,
         plan.packed,

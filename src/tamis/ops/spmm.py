@@ -1,61 +1,22 @@
-"""SpMM: C = A @ B with A sparse. The table of kernels, the choice, and the public functions."""
+"""SpMM: C = A @ B with A sparse. The choice of a kernel, and the public functions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from tamis.formats import BSR, SparseMatrix
+from tamis.formats import SparseMatrix
 from tamis.kernels.cpu.native import native
-from tamis.kernels.cpu.spmm_pack import SpmmStructure, pack_structure
 from tamis.ops.spmm_checks import check_dense, check_epilogue, check_inner, check_matrix, check_plan
+from tamis.ops.spmm_kernels import KERNELS, SpmmKernel, find
 from tamis.ops.spmm_library import call_spmm
 from tamis.ops.spmm_plan import Candidate, SpmmPlan, structure_tensors
-from tamis.ops.spmm_structure import PackableStructure, as_blocks, as_rows, numbers
-from tamis.tuning.cost import Machine, Structure, dense_us, kernel_us
+from tamis.tuning.cost import Machine, dense_us
 from tamis.tuning.machines import machine_for
 
 __all__ = ["KERNELS", "linear", "plan_spmm", "spmm"]
-
-
-@dataclass(frozen=True)
-class SpmmKernel:
-    """A kernel as the choice sees it.
-
-    Attributes
-    ----------
-    name : str
-        Backend and name; the key of the operator's table and of the machine's prices.
-    refuses : a -> reason why it cannot serve, or None
-    structure : a -> the indices it packs
-    padding : expected steps times four over nnz
-    """
-
-    name: str
-    refuses: Callable[[SparseMatrix], str | None]
-    structure: Callable[[SparseMatrix], PackableStructure]
-    padding: float
-
-
-def _needs_tall_blocks(a: SparseMatrix) -> str | None:
-    if not isinstance(a, BSR):
-        return f"a is {type(a).__name__}, not BSR"
-    height = a.blocksize[0]
-    if height > 1024:
-        return f"block height {height} is above 1024"
-    return None if height % 4 == 0 else f"block height {height} is not a multiple of 4"
-
-
-# To add a kernel: its file in csrc/kernels (listed in kernels.h, table.cpp, bind.cpp), its face in kernels/cpu, a line
-# here and one in spmm_library.NATIVE, its prices from `tamis tune`. The conformance tests read this table.
-KERNELS: tuple[SpmmKernel, ...] = (
-    SpmmKernel("cpu/spmm_csr", lambda a: None, as_rows, padding=1.05),
-    SpmmKernel("cpu/spmm_bsr", _needs_tall_blocks, as_blocks, padding=1.0),  # type: ignore[arg-type]
-)
 
 
 def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan:
@@ -69,7 +30,7 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan
     n : int
         Columns of B, i.e. tokens for :func:`linear`.
     kernel : str, optional
-        Take this kernel whatever the prediction; a name from ``tamis.ops.spmm.KERNELS``.
+        Take this kernel whatever the prediction; a name from ``tamis.ops.spmm_kernels.KERNELS``.
 
     Raises
     ------
@@ -84,9 +45,9 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan
     machine = machine_for(native().isa(), threads)
     candidates = tuple(_consider(k, a, n, machine, threads) for k in KERNELS)
     chosen, reason = _choose(call, a, candidates, kernel, machine)
-    record = next(k for k in KERNELS if k.name == chosen.kernel)
-    packed = _pack(record.structure(a), a, _tiling(a, n, machine, threads))
-    copy = torch.empty(packed.positions.numel(), dtype=torch.float32)
+    record = find(chosen.kernel)
+    packed = record.pack(a, n, machine, threads)
+    copy = torch.empty(packed.positions.numel(), dtype=a.dtype if record.keeps_dtype else torch.float32)
     dense = dense_us(machine, *a.shape, n, threads)
     return SpmmPlan(
         kernel=chosen.kernel,
@@ -157,7 +118,7 @@ def spmm(
     check_inner(call, "b", b.shape[0], b, a)
     check_epilogue(call, a, bias, activation)
     plan = _plan_for(call, a, b.shape[1], plan)
-    return run_plan(plan, numbers(a), b, bias, activation, by_rows=False)
+    return run_plan(plan, a, b, bias, activation, by_rows=False)
 
 
 def linear(
@@ -198,15 +159,17 @@ def linear(
     check_epilogue(call, a, bias, activation)
     rows = x.reshape(math.prod(x.shape[:-1]), a.shape[1])
     plan = _plan_for(call, a, rows.shape[0], plan)
-    y = run_plan(plan, numbers(a), rows, bias, activation, by_rows=True)
+    y = run_plan(plan, a, rows, bias, activation, by_rows=True)
     return y.view(*x.shape[:-1], a.shape[0])
 
 
 def run_plan(
-    plan: SpmmPlan, values: Tensor, b: Tensor, bias: Tensor | None, activation: str | None, by_rows: bool
+    plan: SpmmPlan, a: SparseMatrix, b: Tensor, bias: Tensor | None, activation: str | None, by_rows: bool
 ) -> Tensor:
     """Execute a plan on checked operands: b (n, k) -> (n, m) if ``by_rows``, else (k, n) -> (m, n)."""
-    return call_spmm(values, b, bias, plan.packed, plan.sizes, plan.kernel, activation, by_rows)
+    return call_spmm(
+        a.values, a.row_scale, b, bias, plan.packed, plan.sizes, plan.kernel, activation, by_rows
+    )
 
 
 def _plan_for(call: str, a: SparseMatrix, n: int, plan: SpmmPlan | None) -> SpmmPlan:
@@ -222,8 +185,7 @@ def _plan_for(call: str, a: SparseMatrix, n: int, plan: SpmmPlan | None) -> Spmm
 def _consider(kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int) -> Candidate:
     if refusal := _refusal(kernel, a):
         return Candidate(kernel.name, refusal=refusal)
-    structure = _expected_structure(kernel, a, n, machine, threads, a.density)
-    return Candidate(kernel.name, kernel_us(machine, kernel.name, structure, n, threads))
+    return Candidate(kernel.name, kernel.time_us(a, a.density, n, machine, threads))
 
 
 def _refusal(kernel: SpmmKernel, a: SparseMatrix) -> str | None:
@@ -252,68 +214,10 @@ def _choose(
     return min(able, key=lambda c: c.time_us or 0.0), f"cost model, {machine.source}"
 
 
-@dataclass(frozen=True)
-class _Tiling:
-    part_rows: int
-    block_cols: int
-
-
-def _tiling(a: SparseMatrix, n: int, machine: Machine, threads: int, density: float | None = None) -> _Tiling:
-    """Rows per part and columns per block.
-
-    A slice of B must fit in L1 (csrc: block_cols × panel width); with few nonzeros per row the cost of a block is not
-    paid back, so blocks grow as density falls. Parts feed threads when there are fewer panels than threads.
-    """
-    m = a.shape[0]
-    density = a.density if density is None else density
-    if n == 1:  # no slice but a column of B
-        return _Tiling(_part_rows(a, math.ceil(m / max(threads, math.ceil(m / 1024)))), 8192)
-    l1_cols = 8192 // (machine.panel_vectors * machine.width)  # 32 KiB
-    block_cols = (
-        next(cols for limit, cols in ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1, 4)) if density > limit)
-        * l1_cols
-    )
-    panels = max(1, math.ceil(n / (machine.panel_vectors * machine.width)))
-    parts = max(math.ceil(m / 1024), math.ceil(min(threads, 64) / panels) if panels < threads else 1)
-    return _Tiling(_part_rows(a, math.ceil(m / max(parts, 1))), int(block_cols))
-
-
-def _part_rows(a: SparseMatrix, wanted: int) -> int:
-    """Groups have four rows, and blocks are not cut."""
-    whole = math.lcm(4, a.blocksize[0]) if isinstance(a, BSR) and a.blocksize[0] % 4 == 0 else 4
-    return max(math.ceil(max(wanted, 32) / whole) * whole, whole)
-
-
-def _pack(indices: PackableStructure, a: SparseMatrix, tiling: _Tiling) -> SpmmStructure:
-    structure = pack_structure(
-        indices.crow_indices,
-        indices.col_indices,
-        indices.blocksize,
-        a.shape,
-        tiling.part_rows,
-        tiling.block_cols,
-    )
-    if indices.order is None:
-        return structure
-    own = torch.where(structure.positions < 0, -1, indices.order[structure.positions.clamp(min=0).long()])
-    return replace(structure, positions=own.int())
-
-
-def _expected_structure(
-    kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int, density: float
-) -> Structure:
-    m, k = a.shape
-    tiling = _tiling(a, n, machine, threads, density)
-    parts, blocks = math.ceil(m / tiling.part_rows), max(1, math.ceil(k / tiling.block_cols))
-    steps = density * m * k * kernel.padding / 4
-    return Structure(m, k, steps, min(m / 4 * blocks, steps + 2 * m / 4), parts, tiling.block_cols)
-
-
 def _crossover(kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int) -> float:
     """The sparsity from which the kernel is predicted to beat dense; 1 if never."""
     dense = dense_us(machine, *a.shape, n, threads)
     for percent in range(101):
-        structure = _expected_structure(kernel, a, n, machine, threads, 1 - percent / 100)
-        if kernel_us(machine, kernel.name, structure, n, threads) < dense:
+        if kernel.time_us(a, 1 - percent / 100, n, machine, threads) < dense:
             return percent / 100
     return 1.0

@@ -85,6 +85,10 @@ def check_plan(call: str, a: SparseMatrix, plan: SpmmPlan) -> None:
             f"{call}: the plan was made for another structure: it is of {plan.a}, but a is {a!r}. "
             "Plan anew: tamis.plan_spmm(a, n). Changed values need no new plan, changed indices do."
         )
+    if plan.packed[4].dtype not in (torch.float32, a.dtype):
+        raise ValueError(
+            f"{call}: the plan keeps values as {plan.packed[4].dtype}, but a holds {a.dtype}. Plan anew: tamis.plan_spmm(a, n)."
+        )
 
 
 def _kind(b: object) -> str:

@@ -14,17 +14,22 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
+from tamis.kernels.cpu import spmm_pack, spmv_pack
 from tamis.kernels.cpu.spmm_bsr import spmm_bsr
 from tamis.kernels.cpu.spmm_csr import spmm_csr
-from tamis.kernels.cpu.spmm_pack import pack_values
+from tamis.kernels.cpu.spmv_window import spmv_window
 from tamis.kernels.reference.spmm import ACTIVATIONS
 
-NATIVE: dict[str, Callable[..., Tensor]] = {"cpu/spmm_csr": spmm_csr, "cpu/spmm_bsr": spmm_bsr}
+NATIVE: dict[str, Callable[..., Tensor]] = {
+    "cpu/spmm_csr": spmm_csr,
+    "cpu/spmm_bsr": spmm_bsr,
+    "cpu/spmv_window": spmv_window,
+}
 
 # packed: blocks, groups, ids, positions, values (SpmmStructure); sizes: m, k, part_rows, block_cols.
 SCHEMA = (
-    "spmm(Tensor values, Tensor b, Tensor? bias, Tensor[] packed, int[] sizes, str kernel, str? activation, "
-    "bool by_rows) -> Tensor"
+    "spmm(Tensor values, Tensor? row_scale, Tensor b, Tensor? bias, Tensor[] packed, int[] sizes, str kernel, "
+    "str? activation, bool by_rows) -> Tensor"
 )
 
 library = torch.library.Library("tamis", "FRAGMENT")
@@ -53,6 +58,7 @@ class PackedFrom:
 
 def call_spmm(
     values: Tensor,
+    row_scale: Tensor | None,
     b: Tensor,
     bias: Tensor | None,
     packed: list[Tensor],
@@ -69,7 +75,7 @@ def call_spmm(
         wants_grad = values.requires_grad or b.requires_grad or (bias is not None and bias.requires_grad)
         if wants_grad and activation is not None:
             return ACTIVATIONS[activation](
-                torch.ops.tamis.spmm.default(values, b, bias, packed, sizes, kernel, None, by_rows)
+                torch.ops.tamis.spmm.default(values, row_scale, b, bias, packed, sizes, kernel, None, by_rows)
             )
     else:
         wants_grad = False
@@ -81,21 +87,28 @@ def call_spmm(
         or torch._C._functorch.maybe_current_level() is not None
     )
     if watched:
-        return torch.ops.tamis.spmm.default(values, b, bias, packed, sizes, kernel, activation, by_rows)
-    return _spmm_cpu(values, b, bias, packed, sizes, kernel, activation, by_rows)
+        return torch.ops.tamis.spmm.default(
+            values, row_scale, b, bias, packed, sizes, kernel, activation, by_rows
+        )
+    return _spmm_cpu(values, row_scale, b, bias, packed, sizes, kernel, activation, by_rows)
 
 
 def refresh_packed(packed: Sequence[Tensor], values: Tensor) -> None:
     """Bring the packed copy up to date with ``values``, unless it is."""
     copy = packed[4]
     source = getattr(copy, "_packed_from", None)
+    if copy.dtype not in (torch.float32, values.dtype):
+        raise ValueError(
+            f"the plan keeps values as {copy.dtype}, but these are {values.dtype}; make another plan."
+        )
     if source is None or not source.is_current(values):
-        pack_values(packed[3], values.detach().contiguous(), copy)
+        spmm_pack.pack_values(packed[3], values.detach().contiguous(), copy)
         copy._packed_from = PackedFrom(values)  # type: ignore[attr-defined]
 
 
 def _spmm_cpu(
     values: Tensor,
+    row_scale: Tensor | None,
     b: Tensor,
     bias: Tensor | None,
     packed: list[Tensor],
@@ -107,11 +120,14 @@ def _spmm_cpu(
     refresh_packed(packed, values)
     if bias is not None:
         bias = bias.float().contiguous()
-    return NATIVE[kernel](packed, tuple(sizes), b, bias, activation, by_rows)
+    if row_scale is not None:
+        row_scale = row_scale.contiguous()
+    return NATIVE[kernel](packed, tuple(sizes), row_scale, b, bias, activation, by_rows)
 
 
 def _spmm_fake(
     values: Tensor,
+    row_scale: Tensor | None,
     b: Tensor,
     bias: Tensor | None,
     packed: list[Tensor],
@@ -123,28 +139,12 @@ def _spmm_fake(
     return b.new_empty((b.shape[0], sizes[0]) if by_rows else (sizes[0], b.shape[1]))
 
 
-def packed_entries(packed: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
-    """Place ``row * k + column`` in the dense matrix of each packed value, int64; padding gets some place too."""
-    blocks, groups, ids, positions, _ = packed
-    m, k, part_rows, block_cols = sizes
-    n_steps, n_groups = positions.numel() // 4, groups.shape[0]
-    col_blocks = max(1, -(-k // block_cols))
-    block = torch.arange(blocks.shape[0] - 1).repeat_interleave(blocks[:, 0].diff(), output_size=n_groups)
-    group = torch.arange(n_groups).repeat_interleave(groups[:, 0].long(), output_size=n_steps)
-    block_of_step = block[group]
-    two_rows = groups[:, 1:].long()  # each int32 holds two 16-bit row numbers, the first in the low half
-    rows = torch.stack((two_rows & 0xFFFF, (two_rows >> 16) & 0xFFFF), dim=-1).view(n_groups, 4)
-    row = (block_of_step // col_blocks * part_rows)[:, None] + rows[group]
-    column = (block_of_step % col_blocks * block_cols)[:, None] + (ids.long() & 0xFFFF).view(n_steps, -1)
-    return (row.clamp(max=max(m - 1, 0)) * k + column.clamp(max=max(k - 1, 0))).flatten()
-
-
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    values, b, bias, packed, sizes, _, activation, by_rows = inputs
+    values, row_scale, b, bias, packed, sizes, kernel, activation, by_rows = inputs
     if activation is not None:
         raise NotImplementedError("tamis::spmm with a fused activation has no gradient; apply it afterwards.")
-    ctx.save_for_backward(values, b, *packed[:4])
-    ctx.sizes, ctx.by_rows = sizes, by_rows
+    ctx.save_for_backward(values, row_scale, b, *packed[:4])
+    ctx.sizes, ctx.by_rows, ctx.kernel = sizes, by_rows, kernel
     ctx.bias_dtype = None if bias is None else bias.dtype
 
 
@@ -154,26 +154,29 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     At the sparsities of training a dense product and a gather is not slower than a sampled one, and needs no second
     packed layout; m × k is the size the layer had before it was pruned.
     """
-    values, b, *packed = ctx.saved_tensors
+    values, row_scale, b, *packed = ctx.saved_tensors
     positions = packed[3]
     m, k = ctx.sizes[:2]
     if not ctx.by_rows:
         grad, b = grad.mT, b.mT  # as rows: grad (n, m), b (n, k)
-    places = packed_entries([*packed, values], ctx.sizes)
-    real = positions >= 0
+    layout = spmv_pack if ctx.kernel == "cpu/spmv_window" else spmm_pack
+    rows, columns = layout.entries([*packed, values], ctx.sizes)
+    places, real = rows * k + columns, positions >= 0
     grad_values = grad_b = None
     if ctx.needs_input_grad[0]:
         on_pattern = (grad.mT.float() @ b.float()).flatten()[places]
         sums = torch.zeros(values.numel() + 1, dtype=torch.float32)
         slot = torch.where(real, positions, values.numel()).long()
         grad_values = sums.index_put((slot,), on_pattern)[:-1].view_as(values).to(values.dtype)
-    if ctx.needs_input_grad[1]:
+    if ctx.needs_input_grad[2]:
         stored = torch.where(real, values.flatten()[positions.clamp(min=0).long()], 0).float()
+        if row_scale is not None:
+            stored = stored * row_scale[rows]
         dense = torch.zeros(m * k).index_add(0, places, stored).view(m, k)
         grad_b = (grad.float() @ dense).to(b.dtype)
         grad_b = grad_b if ctx.by_rows else grad_b.mT
-    grad_bias = grad.sum(0).to(ctx.bias_dtype) if ctx.needs_input_grad[2] else None
-    return grad_values, grad_b, grad_bias, [None] * 5, None, None, None, None
+    grad_bias = grad.sum(0).to(ctx.bias_dtype) if ctx.needs_input_grad[3] else None
+    return grad_values, None, grad_b, grad_bias, [None] * 5, None, None, None, None
 
 
 library.impl("spmm", _spmm_cpu, "CPU")

@@ -1,4 +1,4 @@
-"""The structure of a format as the SpMM packers take it, and the numbers that go with it."""
+"""The structure of a format as the SpMM packers take it."""
 
 from __future__ import annotations
 
@@ -40,15 +40,3 @@ def as_rows(a: SparseMatrix) -> PackableStructure:
 
 def as_blocks(a: BSR) -> PackableStructure:
     return PackableStructure(a.crow_indices, a.col_indices, a.blocksize)
-
-
-def numbers(a: SparseMatrix) -> Tensor:
-    """The values as float tensor: the format's own, or for int8 the scaled copy, kept until either part changes."""
-    if a.row_scale is None:
-        return a.values
-    versions = (a.values._version, a.row_scale._version)
-    kept = a._memo.get("spmm_scaled")
-    if kept is None or kept[0] != versions:
-        a._memo["spmm_scaled"] = kept = (versions, a.scaled_values())
-    scaled: Tensor = kept[1]
-    return scaled

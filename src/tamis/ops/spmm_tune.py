@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from tamis.formats import BSR, CSR, SparseMatrix
 from tamis.kernels.cpu.native import native
-from tamis.ops.spmm import KERNELS, plan_spmm, spmm
-from tamis.ops.spmm_plan import SpmmPlan
-from tamis.tuning.cost import KernelPrices, Machine, Structure, panel_work
+from tamis.ops.spmm import plan_spmm, spmm
+from tamis.ops.spmm_kernels import KERNELS, find
+from tamis.tuning.cost import KernelPrices, Machine
 from tamis.tuning.fit import Cell, fit_prices
 from tamis.tuning.machines import SHIPPED
 from tamis.tuning.timer import time_interleaved
@@ -24,6 +24,7 @@ from tamis.tuning.timer import time_interleaved
 SHAPES = ((256, 768), (1280, 384), (768, 1536))
 SPARSITIES = (0.4, 0.65, 0.85, 0.93, 0.97)
 COLUMNS = (16, 48, 96, 192, 384)
+FEW_COLUMNS = (1, 2, 4, 8)
 DENSE_COLUMNS = (1, 4, 8, 16, 32, 64, 128, 256, 512)
 
 Progress = Callable[[str, int, int], None]
@@ -54,37 +55,20 @@ def tune_spmm(progress: Progress = lambda what, done, total: None) -> Machine:
 
 
 def _kernel_prices(kernel: str, machine: Machine) -> KernelPrices:
+    columns = FEW_COLUMNS if kernel == "cpu/spmv_window" else (1, *COLUMNS)
     cells = [
         _cell(a, n, kernel, machine)
         for (m, k), sparsity in product(SHAPES, SPARSITIES)
         for a in (_matrix(m, k, sparsity, tall=kernel.endswith("bsr")),)
-        for n in COLUMNS
+        for n in columns
     ]
-    return dataclasses.replace(
-        fit_prices(cells, machine.call_us * 1000), column=_column_price(kernel, machine)
-    )
-
-
-def _column_price(kernel: str, machine: Machine) -> float:
-    """Nanoseconds a step at n = 1: the median over matrices."""
-    matrices = [_matrix(m, k, s, tall=kernel.endswith("bsr")) for (m, k), s in product(SHAPES, SPARSITIES)]
-    cells = [(_cell(a, 1, kernel, machine), plan_spmm(a, 1, kernel=kernel)) for a in matrices]
-    return median(
-        max(0.0, cell.time_ns - machine.call_us * 1000) / packed_structure(plan).steps for cell, plan in cells
-    )
+    return fit_prices(cells, machine.call_us * 1000)
 
 
 def _cell(a: SparseMatrix, n: int, kernel: str, machine: Machine) -> Cell:
     plan, b = plan_spmm(a, n, kernel=kernel), torch.randn(a.shape[1], n)
     time_us = time_interleaved({"ours": lambda: spmm(a, b, plan=plan)}, budget_s=0.02)["ours"].median_us
-    return Cell(panel_work(packed_structure(plan), n, machine.width, machine.panel_vectors), time_us * 1000)
-
-
-def packed_structure(plan: SpmmPlan) -> Structure:
-    """What the cost model expects of a matrix, counted in the packed layout itself."""
-    m, k, part_rows, block_cols = plan.sizes
-    steps, groups = plan.packed[3].numel() / 4, plan.packed[1].shape[0]
-    return Structure(m, k, steps, groups, max(1, -(-m // part_rows)), block_cols)
+    return Cell(find(kernel).work(a, a.density, n, machine, 1).amounts, time_us * 1000)
 
 
 def _matrix(m: int, k: int, sparsity: float, *, tall: bool) -> SparseMatrix:

@@ -19,8 +19,11 @@ SHIPPED: dict[str, Machine] = {
             dense_gflops=((1, 39.0), (4, 44.0), (8, 63.0), (16, 84.0), (32, 96.0), (64, 103.0), (256, 108.0)),
             dense_bytes_per_ns=26.0,
             kernels={
-                "cpu/spmm_csr": KernelPrices(fma=0.59, step=0.43, group=0.0, sums=3.8, slice=1.1, column=0.8),
+                "cpu/spmm_csr": KernelPrices(
+                    fma=0.59, step=0.43, group=0.0, sums=3.8, slice=1.1, column=0.66
+                ),
                 "cpu/spmm_bsr": KernelPrices(fma=0.36, step=0.46, group=0.0, sums=2.1, slice=1.0, column=0.4),
+                "cpu/spmv_window": KernelPrices(fma=0.24, step=0.1, group=4.0, sums=2.0, slice=0.1),
             },
         ),
         Machine(
@@ -38,6 +41,7 @@ SHIPPED: dict[str, Machine] = {
                 "cpu/spmm_bsr": KernelPrices(
                     fma=0.42, step=0.19, group=0.0, sums=2.1, slice=0.56, column=0.4
                 ),
+                "cpu/spmv_window": KernelPrices(fma=1.0, step=8.0, group=12.0, sums=3.0, slice=0.5),
             },
         ),
         Machine(
@@ -51,6 +55,7 @@ SHIPPED: dict[str, Machine] = {
             kernels={
                 "cpu/spmm_csr": KernelPrices(fma=1.2, step=0.5, group=5.0, sums=0.5, slice=0.6, column=0.9),
                 "cpu/spmm_bsr": KernelPrices(fma=1.1, step=0.3, group=5.0, sums=0.5, slice=0.6, column=0.5),
+                "cpu/spmv_window": KernelPrices(fma=1.0, step=10.0, group=12.0, sums=3.0, slice=0.5),
             },
         ),
     )

@@ -10,6 +10,7 @@ from types import ModuleType
 import torch
 
 ELEMENTS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
+STORED = {**ELEMENTS, torch.int8: 3}
 ACTIVATIONS = {None: 0, "relu": 1, "gelu": 2, "silu": 3}
 ISA_VARIABLE = "TAMIS_CPU_ISA"
 

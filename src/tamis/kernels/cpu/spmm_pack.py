@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import ELEMENTS, native
+from tamis.kernels.cpu.native import STORED, native
 
 # Column ids and rows are 16 bits, one value is taken by padding.
 MAX_BLOCK_COLS = 65_534
@@ -72,12 +72,29 @@ def pack_structure(
 
 
 def pack_values(positions: Tensor, values: Tensor, packed: Tensor) -> None:
-    """``packed[i] = values.flatten()[positions[i]]`` as float32, 0 where the position is -1."""
+    """``packed[i] = values.flatten()[positions[i]]``, 0 where the position is -1; widened if ``packed`` is float32."""
     native().spmm_pack_values(
         positions.data_ptr(),
         positions.numel(),
         values.data_ptr(),
-        ELEMENTS[values.dtype],
+        STORED[values.dtype],
         packed.data_ptr(),
+        packed.dtype == torch.float32,
         torch.get_num_threads(),
     )
+
+
+def entries(packed: list[Tensor], sizes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Row and column of each packed value, int64; padding gets some place too."""
+    blocks, groups, ids, positions, _ = packed
+    m, k, part_rows, block_cols = sizes
+    n_steps, n_groups = positions.numel() // 4, groups.shape[0]
+    col_blocks = max(1, -(-k // block_cols))
+    block = torch.arange(blocks.shape[0] - 1).repeat_interleave(blocks[:, 0].diff(), output_size=n_groups)
+    group = torch.arange(n_groups).repeat_interleave(groups[:, 0].long(), output_size=n_steps)
+    block_of_step = block[group]
+    rows = groups[:, 1:].contiguous().view(torch.int16).long() & 0xFFFF
+    row = (block_of_step // col_blocks * part_rows)[:, None] + rows[group]
+    column = (block_of_step % col_blocks * block_cols)[:, None] + (ids.long() & 0xFFFF).view(n_steps, -1)
+    column = column.expand_as(row)
+    return row.clamp(max=max(m - 1, 0)).flatten(), column.clamp(max=max(k - 1, 0)).flatten()

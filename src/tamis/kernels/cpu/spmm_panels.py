@@ -7,13 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import ACTIVATIONS, ELEMENTS
+from tamis.kernels.cpu.native import ACTIVATIONS, ELEMENTS, STORED
 
 
 def call_panels(
     function: Callable[..., None],
     packed: list[Tensor],
     sizes: tuple[int, int, int, int],
+    row_scale: Tensor | None,
     b: Tensor,
     bias: Tensor | None,
     activation: str | None,
@@ -25,8 +26,10 @@ def call_panels(
     ----------
     function : the native kernel
     packed : [blocks, groups, ids, positions, values]
-        The tensors of ``SpmmStructure`` and the float32 values in packed order.
+        The tensors of ``SpmmStructure`` and the values in packed order, float32 but for ``spmv_window``.
     sizes : (m, k, part_rows, block_cols)
+    row_scale : Tensor, shape (m,), float32, contiguous, optional
+        Factor of each row of A.
     b : Tensor, shape (n, k) if ``by_rows`` else (k, n); float32, bfloat16 or float16
     bias : Tensor, shape (m,), float32, contiguous, optional
 
@@ -46,6 +49,8 @@ def call_panels(
         ids.data_ptr(),
         values.data_ptr(),
         *sizes,
+        STORED[values.dtype],
+        0 if row_scale is None else row_scale.data_ptr(),
         b.data_ptr(),
         b.stride(0),
         c.data_ptr(),
