@@ -10,6 +10,7 @@ from tamis.bench import (
     voxel,
     voxel_layers,
     voxel_maps,
+    voxel_memory,
     voxel_networks,
     voxel_peers,
     voxel_report,
@@ -18,8 +19,9 @@ from tamis.bench import (
 from tamis.bench.machine import Machine
 from tamis.bench.prepared import Unavailable
 from tamis.bench.voxel_maps import _problem
+from tamis.bench.voxel_rows import VoxelRow
 from tamis.ops.kernel_map import KernelMap
-from tamis.voxel import kernel_map, scenes
+from tamis.voxel import kernel_map, networks, plan, scenes
 
 MACHINE = Machine("cpu", "a cpu", "avx2", 1, "torch 2", "abc", 100.0)
 SMALL = "small"
@@ -97,6 +99,75 @@ def test_streaming_percentiles_are_ordered(monkeypatch):
     assert row.samples == 5
 
 
+def test_a_run_needs_weights_live_features_plan_and_at_most_a_fifth_more(monkeypatch):
+    tunables = voxel_memory._ALLOCATORS["tamis_blocks_returned"]
+    monkeypatch.setattr(voxel_memory, "_ALLOCATORS", {"tamis": tunables})
+    (row,) = voxel_memory.measure(("MinkUNet14", "street_0.10"))
+    if row.status == "unavailable":
+        pytest.skip(row.note)
+    assert row.weight_bytes > 40e6
+    assert row.live_bytes > 60e6
+    assert 0.8 < row.memory_over_need < 1.2
+
+
+def test_live_features_are_counted_as_the_network_holds_them():
+    coords = voxel_scenes.coordinates(SMALL)
+    unet = plan(networks.MinkUNet14(4, width=0.5).eval(), coords)
+    rows = [len(keys) for keys in unet.level_keys]
+    # The last stage's first block: concatenated input (48 + 16), both convolutions and the shortcut (48 each); the cloud's input.
+    assert voxel_memory.live_feature_bytes(unet) == 4 * rows[0] * (64 + 3 * 48 + 4)
+    chain = plan(networks.SparseResNet21D(4).eval(), coords)
+    assert voxel_memory.live_feature_bytes(chain) < voxel_memory.live_feature_bytes(unet)
+    assert voxel_memory._kept_for_decoder(["strided", "strided", "submanifold", "transposed"]) == {1}
+
+
+def test_larger_clouds_have_one_row_each(monkeypatch):
+    (row,) = voxel_maps.scaling(SMALL, 0.01)
+    assert (row.section, row.voxels) == ("scaling", len(voxel_scenes.coordinates(SMALL)))
+    assert row.map_us > 0
+    assert row.sort_us > 0
+    cube = voxel_scenes._cube(4096)
+    assert int(cube[:, 1:].max()) == 31
+
+
+def test_the_page_tells_every_section():
+    def row(section, contestant, **facts):
+        return VoxelRow(section=section, cell="a", scene="s", voxels=1000, contestant=contestant, **facts)
+
+    maps = [
+        row("maps", "tamis", kernel=f"{k}x{k}x{k} stride 1", map_us=us, ratio=1.0)
+        for k, us in ((3, 500.0), (5, 2000.0))
+    ]
+    rows = [
+        *maps,
+        row("maps", "hash_packed", ratio=8.0, map_us=4000.0),
+        row("scaling", "tamis", map_us=12.0, sort_us=5.0),
+        row(
+            "networks",
+            "tamis",
+            sort_us=1.0,
+            map_us=9.0,
+            feature_us=80.0,
+            median_us=100.0,
+            gemm_us=200.0,
+            ratio=1.0,
+        ),
+        row("networks", "tamis_maps_layer_by_layer", ratio=1.25, median_us=125.0),
+        row("memory", "tamis", peak_bytes=115, weight_bytes=50, live_bytes=40, nbytes=10),
+        row("streaming", "tamis", median_us=1.0, p95_us=2.0, p99_us=3.0),
+    ]
+    page = voxel_report.markdown(rows, "tamis bench voxel")
+    for told in (
+        "| s | 0.50 | 2.00 | 4.00 |",  # K = 5 against K = 3
+        "| 1000 | 0.01 | 0.01 | 12.0 |",  # ns a voxel
+        "| 10.0 % | 0.50 |",  # share of the maps, against useful GEMM
+        "| one-shot search: a hash table instead | 1 | 8.00 |",
+        "| one plan: maps made layer by layer | 1 | 1.25 |",
+        "| 1.15 |",  # memory over need
+    ):
+        assert told in page
+
+
 def test_a_run_leaves_csv_page_and_plot(tmp_path, monkeypatch):
     monkeypatch.setitem(voxel_maps.GRIDS, "quick", ((SMALL, 3, 1),))
     monkeypatch.setitem(voxel_layers.GRIDS, "quick", ((SMALL, 8, 8, 3),))
@@ -121,7 +192,10 @@ def test_a_run_leaves_csv_page_and_plot(tmp_path, monkeypatch):
 def test_grids_name_known_scenes_and_networks():
     names = {cell[0] for grid in voxel_maps.GRIDS.values() for cell in grid}
     names |= {cell[0] for grid in voxel_layers.GRIDS.values() for cell in grid}
-    names |= {cell[1] for grid in voxel_networks.GRIDS.values() for cell in grid}
+    names |= {
+        cell[1] for room in (voxel_networks, voxel_memory) for grid in room.GRIDS.values() for cell in grid
+    }
+    names |= {scene for grid in voxel_maps.SCALING.values() for scene in grid}
     assert names <= set(voxel_scenes._MAKERS)
     configs = {cell[1:] for cell in voxel_layers.GRIDS["default"]}
     assert {

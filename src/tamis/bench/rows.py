@@ -1,14 +1,12 @@
-"""One row per (matrix, n, contestant): its fields, and the CSV that a killed run goes on from."""
+"""One row per (matrix, n, contestant) of the SpMM suite."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
+
+from tamis.bench import csv_rows
 
 CellKey = tuple[str, str, str, str, str, int]
 
@@ -119,79 +117,19 @@ class Row:
         return self.section, self.cell, self.device, self.cpu, self.dtype, self.threads
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = csv_rows.columns(Row)
 
 
 def read(path: Path) -> list[Row]:
-    """Read a CSV of rows; an absent file has none. A last line that a killed writer tore is left out.
-
-    Raises
-    ------
-    ValueError   naming file and line, if the columns are others or a number is none.
-    """
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    lines = csv.reader(io.StringIO(whole, newline=""), strict=True)
-    header = next(lines, None)
-    if header is None:
-        return []
-    if tuple(header) != COLUMNS:
-        odd = sorted(set(header) ^ set(COLUMNS)) or ["their order"]
-        raise ValueError(
-            f"{path}: line 1: columns differ from this version's ({', '.join(odd[:6])}). Use a new file."
-        )
-    hints = get_type_hints(Row)
-    found = []
-    for values in lines:
-        try:
-            pairs = zip(COLUMNS, values, strict=True)
-            found.append(Row(**{name: _parse(value, hints[name]) for name, value in pairs}))  # type: ignore[arg-type]
-        except ValueError as error:
-            raise ValueError(f"{path}: line {lines.line_num}: {error}") from None
-    return found
+    """The rows of a CSV; see :func:`tamis.bench.csv_rows.read`."""
+    return csv_rows.read(path, Row)
 
 
 def append(path: Path, rows: Sequence[Row]) -> None:
-    """Add the rows of one cell in a single write, so that a kill between cells leaves whole cells."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists() or path.stat().st_size == 0
-    with path.open("ab", buffering=0) as file:
-        file.write(_format(rows, header=is_new).encode())
-        os.fsync(file.fileno())
+    """Add the rows of one cell."""
+    csv_rows.append(path, Row, rows)
 
 
 def replace(path: Path, rows: Iterable[Row]) -> None:
-    """Write all rows beside the file, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        file.write(_format(rows, header=True).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def _format(rows: Iterable[Row], *, header: bool) -> str:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow(_show(value) for value in asdict(row).values())
-    return text.getvalue()
-
-
-def _show(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
-
-
-def _parse(text: str, hint: object) -> object:
-    if hint is str:
-        return text
-    if text == "" and hint in (int | None, float | None):
-        return None
-    return int(text) if hint in (int, int | None) else float(text)
+    """Write all rows anew."""
+    csv_rows.replace(path, Row, rows)

@@ -1,4 +1,4 @@
-"""The voxel suite: kernel maps, layers, networks and a stream of frames, ours and the peers'."""
+"""The voxel suite: kernel maps, layers, networks, their memory, and a stream of frames, ours and the peers'."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import tamis
-from tamis.bench import voxel_layers, voxel_maps, voxel_networks
+from tamis.bench import csv_rows, voxel_layers, voxel_maps, voxel_memory, voxel_networks
 from tamis.bench.machine import this_machine
-from tamis.bench.voxel_rows import VoxelRow, append
+from tamis.bench.voxel_rows import VoxelRow
 
-Section = Literal["maps", "layers", "networks", "streaming"]
-SECTIONS: tuple[Section, ...] = ("maps", "layers", "networks", "streaming")
+Section = Literal["maps", "scaling", "layers", "networks", "memory", "streaming"]
+SECTIONS: tuple[Section, ...] = ("maps", "scaling", "layers", "networks", "memory", "streaming")
 _SHARE_S = {"quick": 0.1, "default": 0.3, "full": 0.6}
 
 
@@ -25,8 +25,8 @@ class Options:
     Attributes
     ----------
     grid : {"quick", "default", "full"}
-        About one minute, ten minutes, half an hour on two cores.
-    sections : tuple of {"maps", "layers", "networks", "streaming"}
+        About one minute, eight minutes, half an hour on two cores.
+    sections : tuple of {"maps", "scaling", "layers", "networks", "memory", "streaming"}
     out : Path
         Folder of the CSV. Rows of earlier runs stay; the date tells them apart.
     """
@@ -60,7 +60,7 @@ def run(options: Options, *, progress: Callable[[int, int, str], None] | None = 
         if progress:
             progress(done, len(cells), name)
         of_cell = [row.on(machine) for row in measure()]
-        append(path, of_cell)
+        csv_rows.append(path, VoxelRow, of_cell)
         rows += of_cell
     if progress:
         progress(len(cells), len(cells), "")
@@ -74,12 +74,18 @@ def _cells(options: Options) -> Iterator[tuple[str, Callable[[], Iterable[VoxelR
             case "maps":
                 for cell in voxel_maps.GRIDS[options.grid]:
                     yield f"map {cell}", partial(voxel_maps.measure, cell, share_s)
+            case "scaling":
+                for scene in voxel_maps.SCALING[options.grid]:
+                    yield f"map {scene}", partial(voxel_maps.scaling, scene, share_s)
             case "layers":
                 for layer in voxel_layers.GRIDS[options.grid]:
                     yield f"layer {layer}", partial(voxel_layers.measure, layer, share_s)
             case "networks":
                 for network in voxel_networks.GRIDS[options.grid]:
                     yield f"network {network}", partial(voxel_networks.measure, network, share_s)
+            case "memory":
+                for network in voxel_memory.GRIDS[options.grid]:
+                    yield f"memory {network}", partial(voxel_memory.measure, network)
             case "streaming":
                 frames = voxel_networks.FRAMES[options.grid]
                 yield "streaming", partial(voxel_networks.stream, "SparseResNet21D", frames)

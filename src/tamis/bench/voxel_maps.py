@@ -41,6 +41,13 @@ GRIDS["full"] = (
     *((scene, 3, 1) for scene in ("hall_0.02", "random_2e6")),
 )
 
+#: Equally dense, ever larger.
+SCALING: dict[str, tuple[str, ...]] = {
+    "quick": ("cube_125k", "cube_500k"),
+    "default": ("cube_125k", "cube_500k", "cube_2M"),
+    "full": ("cube_125k", "cube_500k", "cube_2M"),
+}
+
 _PEERS: dict[str, Callable[[MapProblem], MapSearch]] = {
     "searchsorted": searchsorted,
     "hash_packed": hash_packed,
@@ -88,6 +95,29 @@ def measure(cell: Cell, share_s: float) -> Iterator[VoxelRow]:
     for name, timing, ours_us in _timed(admitted, share_s):
         sorts = sort_us if name in ("tamis", "tamis_unmirrored", "searchsorted") else None
         yield replace(rows[name].timed(timing, ours_us), sort_us=sorts, map_us=timing.median_us)
+
+
+def scaling(scene: str, share_s: float) -> Iterator[VoxelRow]:
+    """One row of our own: does a map cost as much per voxel when there are many? ``ratio`` is not told."""
+    raw = coordinates(scene)
+    problem, layout = _problem(raw, 3, 1)
+    build = partial(build_map, problem.sources, problem.targets, layout, problem.steps, submanifold=True)
+    calls: dict[str, Callable[[], object]] = {"sort": partial(_pack_and_sort, raw, 3, 1), "map": build}
+    timings = time_interleaved(calls, budget_s=2 * share_s, min_samples=5)
+    found = build()
+    row = VoxelRow(
+        section="scaling",
+        cell=f"{scene}_k3_s1",
+        scene=scene,
+        voxels=len(raw),
+        contestant="tamis",
+        pairs=found.pairs,
+        kernel="3x3x3 stride 1",
+        nbytes=found.nbytes,
+        detail=f"{1e3 * timings['map'].median_us / len(raw):.1f} ns a voxel",
+    )
+    map_us = timings["map"].median_us
+    yield replace(row.timed(timings["map"], None), sort_us=timings["sort"].median_us, map_us=map_us)
 
 
 def _timed(searches: dict[str, MapSearch], share_s: float) -> Iterator[tuple[str, Timing, float]]:

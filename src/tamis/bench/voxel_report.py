@@ -19,8 +19,12 @@ def markdown(rows: Sequence[VoxelRow], command: str) -> str:
         f"`{command}`",
         "",
         *_maps(_of(rows, "maps")),
+        *_kernel_sizes(_of(rows, "maps")),
+        *_scaling(_of(rows, "scaling")),
         *_layers(_of(rows, "layers")),
         *_networks(_of(rows, "networks")),
+        *_ideas(rows),
+        *_memory(_of(rows, "memory")),
         *_streaming(_of(rows, "streaming")),
         *_not_timed(rows),
     ]
@@ -80,6 +84,69 @@ def _maps(rows: list[VoxelRow]) -> list[str]:
     return ["## Kernel maps", "", *_table(head, body)]
 
 
+def _kernel_sizes(rows: list[VoxelRow]) -> list[str]:
+    ours = {(row.scene, row.kernel): row.map_us for row in rows if row.contestant == "tamis" and row.map_us}
+    body = []
+    for (scene, kernel), small in ours.items():
+        large = ours.get((scene, "5x5x5 stride 1"))
+        if kernel == "3x3x3 stride 1" and small and large:
+            body.append((scene, _ms(small), _ms(large), _times(large / small)))
+    return (
+        ["## K = 5 against K = 3", "", *_table(("scene", "K = 3, ms", "K = 5, ms", "ratio"), body)]
+        if body
+        else []
+    )
+
+
+def _scaling(rows: list[VoxelRow]) -> list[str]:
+    if not rows:
+        return []
+    body = (
+        (str(row.voxels), _ms(row.sort_us), _ms(row.map_us), f"{1e3 * (row.map_us or 0) / row.voxels:.1f}")
+        for row in rows
+    )
+    head = ("voxels, one cell in eight", "pack and sort, ms", "map, ms", "map, ns a voxel")
+    return ["## Maps of more voxels", "", *_table(head, body)]
+
+
+def _ideas(rows: Iterable[VoxelRow]) -> list[str]:
+    """Each idea of Spira switched off: how many times as long, geometric mean over the cells."""
+    asked = (
+        ("one-shot search: binary search instead", "maps", "searchsorted"),
+        ("one-shot search: a hash table instead", "maps", "hash_packed"),
+        ("packed keys: that hash table over three columns", "maps", "hash_unpacked"),
+        ("mirrored lists: every offset searched", "maps", "tamis_unmirrored"),
+        ("blocked dataflow: output-stationary everywhere", "layers", "reference_output_stationary"),
+        ("blocked dataflow: weight-stationary everywhere", "layers", "reference_weight_stationary"),
+        ("blocked dataflow: hybrid by L1 class", "layers", "reference_hybrid"),
+        ("one plan: maps made layer by layer", "networks", "tamis_maps_layer_by_layer"),
+    )
+    found = list(rows)
+    body = []
+    for words, section, contestant in asked:
+        ratios = [row.ratio for row in _of(found, section) if row.contestant == contestant and row.ratio]
+        if ratios:
+            body.append((words, str(len(ratios)), _times(geometric_mean(ratios))))
+    return (
+        ["## Ideas switched off", "", *_table(("instead of ours", "cells", "x ours"), body)] if body else []
+    )
+
+
+def _memory(rows: list[VoxelRow]) -> list[str]:
+    body = [
+        (
+            row.cell,
+            row.contestant,
+            *(_mb(count) for count in (row.weight_bytes, row.live_bytes, row.nbytes, row.peak_bytes)),
+            _times(row.memory_over_need),
+        )
+        for row in rows
+        if row.status == "ok"
+    ]
+    head = ("network", "process", "weights, MB", "live features, MB", "plan, MB", "peak, MB", "peak / sum")
+    return ["## Memory of a run", "", *_table(head, body)] if body else []
+
+
 def _layers(rows: list[VoxelRow]) -> list[str]:
     if not rows:
         return []
@@ -103,11 +170,14 @@ def _networks(rows: list[VoxelRow]) -> list[str]:
             _ms(row.map_us),
             _ms(row.feature_us),
             _ms(row.median_us),
+            _percent(_map_share(row)),
             _times(row.median_us / row.gemm_us if row.median_us and row.gemm_us else None),
         )
         for row in rows
     )
-    head = ("network", "contestant", "sort, ms", "maps, ms", "features, ms", "call, ms", "call / useful GEMM")
+    head = (
+        "network", "contestant", "sort, ms", "maps, ms", "features, ms", "call, ms", "sort and maps", "call / useful GEMM",
+    )  # fmt: skip
     return ["## Networks from raw coordinates", "", *_table(head, body)]
 
 
@@ -133,6 +203,21 @@ def _number(value: float | None) -> str:
 
 def _times(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
+
+
+def _mb(count: int | None) -> str:
+    return "" if count is None else f"{count / 1e6:.1f}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def _map_share(row: VoxelRow) -> float | None:
+    """Of the whole call, where the call is ours from raw coordinates."""
+    if row.contestant != "tamis" or not row.median_us or row.map_us is None:
+        return None
+    return (row.map_us + (row.sort_us or 0)) / row.median_us
 
 
 def _share(row: VoxelRow) -> str:

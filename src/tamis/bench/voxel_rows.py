@@ -1,12 +1,9 @@
-"""One row per (cell, contestant) of the voxel suite, and its CSV."""
+"""One row per (cell, contestant) of the voxel suite."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tamis.bench.machine import Machine
 from tamis.tuning.timer import Timing
@@ -19,7 +16,7 @@ class VoxelRow:
     Attributes
     ----------
     section : str
-        "maps", "layers", "networks" or "streaming".
+        "maps", "scaling", "layers", "networks", "memory" or "streaming".
     cell, scene : str
         What was computed, and on which generated scene.
     voxels, pairs : int
@@ -44,6 +41,9 @@ class VoxelRow:
         Relative to sums of absolute values; wrong map entries for "maps".
     nbytes : int
         Of the map or plan.
+    peak_bytes, weight_bytes, live_bytes : int
+        Resident memory that a run added at its peak in a process of its own, weights included; the weights; the largest sum of
+        features that must exist at one time. Room is ``weight_bytes + live_bytes + nbytes`` and 20 %.
     device, cpu, isa, dtype, threads, versions, build, date
         Where and with what it ran.
     """
@@ -79,6 +79,9 @@ class VoxelRow:
     max_error: float | None = None
     tolerance: float | None = None
     nbytes: int | None = None
+    peak_bytes: int | None = None
+    weight_bytes: int | None = None
+    live_bytes: int | None = None
     device: str = ""
     cpu: str = ""
     isa: str = ""
@@ -87,6 +90,13 @@ class VoxelRow:
     versions: str = ""
     build: str = ""
     date: str = ""
+
+    @property
+    def memory_over_need(self) -> float | None:
+        """Peak over the sum of weights, live features and plan."""
+        if self.peak_bytes is None:
+            return None
+        return self.peak_bytes / ((self.weight_bytes or 0) + (self.live_bytes or 0) + (self.nbytes or 0))
 
     def timed(self, timing: Timing, ours_us: float | None) -> VoxelRow:
         """With a timing, compared with ours in the same block."""
@@ -115,21 +125,3 @@ class VoxelRow:
             build=machine.build,
             date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
         )
-
-
-def append(path: Path, rows: Iterable[VoxelRow]) -> None:
-    """Add rows to a CSV, with a header if it is new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(VoxelRow)], lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({name: _show(value) for name, value in asdict(row).items()})
-
-
-def _show(value: object) -> object:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else value

@@ -21,6 +21,9 @@ _MAKERS: dict[str, Callable[[], Tensor]] = {
     "random_1e5": lambda: _cells(scenes.uniform_random(0, 100_000), 1.0),
     "random_1e6": lambda: _cells(scenes.uniform_random(0, 1_000_000), 1.0),
     "random_2e6": lambda: _cells(scenes.uniform_random(0, 2_000_000, 254), 1.0),
+    "cube_125k": lambda: _cube(125_000),
+    "cube_500k": lambda: _cube(500_000),
+    "cube_2M": lambda: _cube(2_000_000),
     "object": lambda: _cells(scenes.solid_object(1, 64), 1.0),
 }
 
@@ -36,6 +39,11 @@ def frame(number: int, voxel_size_m: float) -> Tensor:
     street = scenes.lidar_street(number, "hdl64", "canyon" if number % 2 else "suburb")
     coords = _cells(street, voxel_size_m)
     return coords[torch.randperm(len(coords), generator=torch.Generator().manual_seed(number))].contiguous()
+
+
+def _cube(voxels: int) -> Tensor:
+    """One cell in eight taken, whatever the number: what a voxel meets does not change with it."""
+    return _cells(scenes.uniform_random(0, voxels, round((8 * voxels) ** (1 / 3))), 1.0)
 
 
 def _cells(scene: scenes.Scene, voxel_size_m: float | tuple[float, float, float]) -> Tensor:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 _Only = Annotated[
-    list[str] | None, typer.Option(help="maps, layers, networks or streaming; may be given often.")
+    list[str] | None,
+    typer.Option(help="maps, scaling, layers, networks, memory or streaming; may be given often."),
 ]
 
 
