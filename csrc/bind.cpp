@@ -73,7 +73,7 @@ void bind_packing(nb::module_& m) {
 
 using SpmmKernel = void (*Kernels::*)(const SpmmCall&);
 
-template <SpmmKernel kernel> void bind_spmm(nb::module_& m, const char* name) {
+template <SpmmKernel kernel, bool panels> void bind_spmm(nb::module_& m, const char* name) {
   m.def(name,
         [](uintptr_t blocks, uintptr_t groups, uintptr_t ids, uintptr_t values, int64_t rows, int64_t k,
            int32_t part_rows, int32_t block_cols, int stored, uintptr_t row_scale, uintptr_t b, int64_t ldb,
@@ -92,7 +92,8 @@ template <SpmmKernel kernel> void bind_spmm(nb::module_& m, const char* name) {
           call.bias = at<float>(bias);
           call.activation = static_cast<Activation>(activation);
           call.threads = threads;
-          (current().*kernel)(call);
+          const Kernels& table = panels ? current_for(n) : current();
+          (table.*kernel)(call);
         },
         nb::call_guard<nb::gil_scoped_release>());
 }
@@ -104,8 +105,8 @@ NB_MODULE(_cpu, m) {
   using namespace tamis;
   bind_isa(m);
   bind_packing(m);
-  bind_spmm<&Kernels::spmm_csr>(m, "spmm_csr");
-  bind_spmm<&Kernels::spmm_bsr>(m, "spmm_bsr");
-  bind_spmm<&Kernels::spmv_window>(m, "spmv_window");
+  bind_spmm<&Kernels::spmm_csr, true>(m, "spmm_csr");
+  bind_spmm<&Kernels::spmm_bsr, true>(m, "spmm_bsr");
+  bind_spmm<&Kernels::spmv_window, false>(m, "spmv_window");
   bind_voxel(m);
 }

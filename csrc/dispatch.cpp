@@ -45,6 +45,13 @@ const Kernels& current() {
   return *chosen;
 }
 
+const Kernels& current_for(int64_t n) {
+  const Kernels* chosen = &current();
+  for (const Kernels* const* t = tables; *t; ++t)
+    if ((*t)->width < chosen->width && (*t)->width >= n && std::strcmp((*t)->isa, "baseline") && supported(**t)) chosen = *t;
+  return *chosen;
+}
+
 bool force(const char* name) {
   if (!std::strcmp(name, "auto")) {
     forced = nullptr;

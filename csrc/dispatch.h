@@ -6,6 +6,10 @@ namespace tamis {
 
 const Kernels& current();
 
+// The table for products of n columns by panels: one of narrower vectors where those hold all columns, for they take
+// fewer load slots. Never baseline, which has no FMA and so other bits.
+const Kernels& current_for(int64_t n);
+
 // Every ISA that was compiled in, best first; null-terminated.
 const Kernels* const* compiled();
 bool supported(const Kernels& table);  // by the CPU we run on

@@ -25,22 +25,19 @@ struct BsrTile {
   }
 
   template <int nv>
-  static TAMIS_INLINE void add(int32_t steps, const uint16_t* ids_of, const float* values, const float* slice,
-                               Vec (&acc)[4][nv]) {
-    for (int32_t s = 0; s < steps; ++s) {
-      const float* p = slice + ids_of[s] * (nv * Vec::width);
-      Vec b[nv];
-      TAMIS_UNROLL
-      for (int v = 0; v < nv; ++v) {
-        b[v] = Vec::load(p + v * Vec::width);
-        TAMIS_KEEP(b[v]);
-      }
-      const Vec w = values_in_register ? Vec::load_four(values + 4 * s) : Vec::zero();
-      add_row<0>(values + 4 * s, w, b, acc[0]);
-      add_row<1>(values + 4 * s, w, b, acc[1]);
-      add_row<2>(values + 4 * s, w, b, acc[2]);
-      add_row<3>(values + 4 * s, w, b, acc[3]);
+  static TAMIS_INLINE void step(const uint16_t* ids_of, const float* values, const float* slice, Vec (&acc)[4][nv]) {
+    const float* p = slice + *ids_of * (nv * Vec::width);
+    Vec b[nv];
+    TAMIS_UNROLL
+    for (int v = 0; v < nv; ++v) {
+      b[v] = Vec::load(p + v * Vec::width);
+      TAMIS_KEEP(b[v]);
     }
+    const Vec w = values_in_register ? Vec::load_four(values) : Vec::zero();
+    add_row<0>(values, w, b, acc[0]);
+    add_row<1>(values, w, b, acc[1]);
+    add_row<2>(values, w, b, acc[2]);
+    add_row<3>(values, w, b, acc[3]);
   }
 };
 

