@@ -141,17 +141,22 @@ template <class T, int nv> struct Panel {
     const float* sums = sums_of(part);
     const int64_t first_row = part * call.a.part_rows;
     const int64_t rows = call.a.m - first_row < call.a.part_rows ? call.a.m - first_row : call.a.part_rows;
-    auto* c = static_cast<typename T::type*>(call.c) + first_col * call.ldc + first_row;
-    alignas(64) float buffer[stride * Vec::width];
-    for (int64_t i = 0; i < rows; i += Vec::width) {
-      const int count = rows - i < Vec::width ? static_cast<int>(rows - i) : Vec::width;
-      transpose_any<Float32>(sums + i * stride, stride, count, cols, buffer, Vec::width);
-      const Vec bias = call.bias ? Vec::load_first(call.bias + first_row + i, count) : Vec::zero();
-      const Vec scale = call.row_scale ? Vec::load_first(call.row_scale + first_row + i, count) : Vec::broadcast(1.0f);
-      for (int j = 0; j < cols; ++j) {
-        const Vec y = activate(fma(Vec::load(buffer + j * Vec::width), scale, bias), call.activation);
-        if (count == Vec::width) T::store(c + j * call.ldc + i, y);
-        else T::store_first(c + j * call.ldc + i, y, count);
+    for (int64_t j = 0; j < cols; j += Vec::width) {
+      auto* c = static_cast<typename T::type*>(call.c) + (first_col + j) * call.ldc + first_row;
+      for (int64_t i = 0; i < rows; i += Vec::width) {
+        const int count = rows - i < Vec::width ? static_cast<int>(rows - i) : Vec::width;
+        const Vec bias = call.bias ? Vec::load_first(call.bias + first_row + i, count) : Vec::zero();
+        const Vec scale = call.row_scale ? Vec::load_first(call.row_scale + first_row + i, count) : Vec::broadcast(1.0f);
+        Vec columns[Vec::width];
+        load_transposed<Float32>(sums + i * stride + j, stride, count, Vec::width, columns);
+        alignas(64) float tile[Vec::width][Vec::width];
+#pragma GCC unroll 16
+        for (int v = 0; v < Vec::width; ++v) columns[v].store(tile[v]);
+        for (int v = 0; v < Vec::width && v < cols - j; ++v) {
+          const Vec y = activate(fma(Vec::load(tile[v]), scale, bias), call.activation);
+          if (count == Vec::width) T::store(c + v * call.ldc + i, y);
+          else T::store_first(c + v * call.ldc + i, y, count);
+        }
       }
     }
   }

@@ -5,68 +5,107 @@
 
 namespace tamis::TAMIS_ISA {
 
-#if defined(__AVX2__)
+// rows[i][j] <-> rows[j][i]
+#if defined(TAMIS_ISA_avx512)
 
-constexpr int tile = 8;
+TAMIS_INLINE __m512 low_pairs(__m512 a, __m512 b) {
+  return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+}
+TAMIS_INLINE __m512 high_pairs(__m512 a, __m512 b) {
+  return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+}
 
-TAMIS_INLINE void transpose_tile(__m256 (&r)[8]) {
-  __m256 t[8], s[8];
-  for (int i = 0; i < 4; ++i) {
-    t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+TAMIS_INLINE void transpose(Vec (&rows)[16]) {
+  __m512 t[16], u[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_ps(rows[2 * i].v, rows[2 * i + 1].v);
+    t[2 * i + 1] = _mm512_unpackhi_ps(rows[2 * i].v, rows[2 * i + 1].v);
   }
+  // 128-bit lane l of u[4 g + c] is column 4 l + c of rows 4 g to 4 g + 3.
+#pragma GCC unroll 4
+  for (int g = 0; g < 4; ++g) {
+    u[4 * g] = low_pairs(t[4 * g], t[4 * g + 2]);
+    u[4 * g + 1] = high_pairs(t[4 * g], t[4 * g + 2]);
+    u[4 * g + 2] = low_pairs(t[4 * g + 1], t[4 * g + 3]);
+    u[4 * g + 3] = high_pairs(t[4 * g + 1], t[4 * g + 3]);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    const __m512 even_low = _mm512_shuffle_f32x4(u[c], u[4 + c], 0x88), odd_low = _mm512_shuffle_f32x4(u[c], u[4 + c], 0xdd);
+    const __m512 even_high = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0x88);
+    const __m512 odd_high = _mm512_shuffle_f32x4(u[8 + c], u[12 + c], 0xdd);
+    rows[c].v = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+    rows[4 + c].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+    rows[8 + c].v = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+    rows[12 + c].v = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+  }
+}
+
+#elif defined(TAMIS_ISA_avx2)
+
+TAMIS_INLINE void transpose(Vec (&rows)[8]) {
+  __m256 t[8], s[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    t[2 * i] = _mm256_unpacklo_ps(rows[2 * i].v, rows[2 * i + 1].v);
+    t[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i].v, rows[2 * i + 1].v);
+  }
+#pragma GCC unroll 2
   for (int i = 0; i < 2; ++i) {
     s[4 * i + 0] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
     s[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
     s[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
     s[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
   }
+#pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    r[i] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x20);
-    r[i + 4] = _mm256_permute2f128_ps(s[i], s[i + 4], 0x31);
+    rows[i].v = _mm256_permute2f128_ps(s[i], s[i + 4], 0x20);
+    rows[i + 4].v = _mm256_permute2f128_ps(s[i], s[i + 4], 0x31);
   }
-}
-
-TAMIS_INLINE __m256 load_eight(const float* p, Float32) { return _mm256_loadu_ps(p); }
-TAMIS_INLINE __m256 load_eight(const uint16_t* p, Bfloat16) {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16));
-}
-TAMIS_INLINE __m256 load_eight(const uint16_t* p, Float16) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
-
-// to[j * to_stride + i] = from[i * from_stride + j], i, j < tile, widened to float32.
-template <class T>
-TAMIS_INLINE void transpose_load(const typename T::type* from, int64_t from_stride, float* to, int64_t to_stride) {
-  __m256 r[8];
-  for (int i = 0; i < 8; ++i) r[i] = load_eight(from + i * from_stride, T{});
-  transpose_tile(r);
-  for (int i = 0; i < 8; ++i) _mm256_storeu_ps(to + i * to_stride, r[i]);
 }
 
 #else
 
-constexpr int tile = 4;
-
-template <class T>
-TAMIS_INLINE void transpose_load(const typename T::type* from, int64_t from_stride, float* to, int64_t to_stride) {
-  for (int i = 0; i < 4; ++i) {
-    const Vec row = T::load(from + i * from_stride);
-    for (int j = 0; j < 4; ++j) to[j * to_stride + i] = row.v[j];
-  }
+TAMIS_INLINE void transpose(Vec (&rows)[4]) {
+  const Vec r[4] = {rows[0], rows[1], rows[2], rows[3]};
+  for (int i = 0; i < 4; ++i) rows[i].v = float4{r[0].v[i], r[1].v[i], r[2].v[i], r[3].v[i]};
 }
 
 #endif
 
-// The same for any `rows` x `cols` of `from`; cells of `to` beyond them are left alone.
+// Reads a tile of up to Vec::width rows and columns, widened to float32, as its columns; the rest is zero.
+template <class T>
+TAMIS_INLINE void load_transposed(const typename T::type* from, int64_t stride, int64_t rows, int64_t cols,
+                                  Vec (&columns)[Vec::width]) {
+  if (rows >= Vec::width && cols >= Vec::width) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Vec::width; ++i) columns[i] = T::load(from + i * stride);
+  } else {
+    const int count = cols < Vec::width ? static_cast<int>(cols) : Vec::width;
+#pragma GCC unroll 16
+    for (int i = 0; i < Vec::width; ++i) columns[i] = i < rows ? T::load_first(from + i * stride, count) : Vec::zero();
+  }
+  transpose(columns);
+}
+
+// to[j * to_stride + i] = from[i * from_stride + j] for any `rows` x `cols` of `from`; rows of `to` are whole vectors.
 template <class T>
 void transpose_any(const typename T::type* from, int64_t from_stride, int64_t rows, int64_t cols, float* to,
                    int64_t to_stride) {
-  const int64_t full_rows = rows / tile * tile, full_cols = cols / tile * tile;
-  for (int64_t i = 0; i < full_rows; i += tile)
-    for (int64_t j = 0; j < full_cols; j += tile)
-      transpose_load<T>(from + i * from_stride + j, from_stride, to + j * to_stride + i, to_stride);
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = i < full_rows ? full_cols : 0; j < cols; ++j)
-      T::load_first(from + i * from_stride + j, 1).store_first(to + j * to_stride + i, 1);
+  for (int64_t i = 0; i < rows; i += Vec::width)
+    for (int64_t j = 0; j < cols; j += Vec::width) {
+      Vec columns[Vec::width];
+      load_transposed<T>(from + i * from_stride + j, from_stride, rows - i, cols - j, columns);
+      if (cols - j >= Vec::width) {
+#pragma GCC unroll 16
+        for (int c = 0; c < Vec::width; ++c) columns[c].store(to + (j + c) * to_stride + i);
+      } else {
+#pragma GCC unroll 16
+        for (int c = 0; c < Vec::width; ++c)
+          if (c < cols - j) columns[c].store(to + (j + c) * to_stride + i);
+      }
+    }
 }
 
 }  // namespace tamis::TAMIS_ISA

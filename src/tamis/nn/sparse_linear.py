@@ -14,7 +14,7 @@ from tamis.ops.spmm import linear, plan_spmm
 from tamis.ops.spmm_plan import SpmmPlan
 
 # (largest n served, n that the plan is chosen for); the last serves all above too.
-BUCKETS = ((8, 8), (48, 32), (256, 128), (2**62, 512))
+BUCKETS = ((1, 1), (8, 8), (48, 32), (256, 128), (2**62, 512))
 
 
 class SparseLinear(nn.Module):
@@ -22,7 +22,7 @@ class SparseLinear(nn.Module):
 
     The stored weights are the parameter ``values``, their places are buffers, so optimizers, ``state_dict``,
     ``torch.compile`` and ``torch.export`` see ordinary tensors; the zeros stay zeros in training. The layer holds
-    one plan per range of n (1-8, 9-48, 49-256, above), made at once; those of the same layout share its tensors.
+    one plan per range of n (1, 2-8, 9-48, 49-256, above), made at once; those of the same layout share its tensors.
 
     Parameters
     ----------
