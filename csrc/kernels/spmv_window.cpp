@@ -11,6 +11,7 @@
 #include "elements.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "transpose.h"
 
 namespace tamis::TAMIS_ISA {
 namespace {
@@ -80,21 +81,32 @@ template <class Body> TAMIS_INLINE void with_element(Element element, Body&& bod
   }
 }
 
-// A column of b as floats, padded to whole windows; read in place where that is what it is.
-const float* load_column(const SpmmCall& call, int64_t col, int64_t padded_k, float* scratch) {
-  const int64_t stride = call.by_rows ? 1 : call.ldb, offset = call.by_rows ? col * call.ldb : col;
-  if (call.element == Element::float32 && stride == 1 && padded_k == call.a.k)
-    return static_cast<const float*>(call.b) + offset;
+// The columns of b as floats, padded to whole windows; read in place where that is what they are.
+template <int cols>
+void load_columns(const SpmmCall& call, int64_t first, int64_t padded_k, float* scratch, const float* (&b)[cols]) {
+  const bool contiguous = call.by_rows || call.ldb == 1;
+  if (call.element == Element::float32 && contiguous && padded_k == call.a.k) {
+    for (int c = 0; c < cols; ++c) b[c] = static_cast<const float*>(call.b) + (first + c) * call.ldb;
+    return;
+  }
   with_element(call.element, [&](auto element) {
     using T = decltype(element);
-    const auto* from = static_cast<const typename T::type*>(call.b) + offset;
-    int64_t i = 0;
-    if (stride == 1)
-      for (; i + Vec::width <= call.a.k; i += Vec::width) T::load(from + i).store(scratch + i);
-    for (; i < call.a.k; ++i) T::load_first(from + i * stride, 1).store_first(scratch + i, 1);
+    const auto* from = static_cast<const typename T::type*>(call.b);
+    if (!contiguous) return transpose_any<T>(from + first, call.ldb, call.a.k, cols, scratch, padded_k);
+    for (int c = 0; c < cols; ++c) {
+      const auto* column = from + (first + c) * call.ldb;
+      for (int64_t i = 0; i < call.a.k; i += Vec::width) {
+        const int64_t left = call.a.k - i;
+        const Vec x = left >= Vec::width ? T::load(column + i) : T::load_first(column + i, static_cast<int>(left));
+        x.store(scratch + c * padded_k + i);
+      }
+    }
   });
-  for (int64_t i = call.a.k; i < padded_k; ++i) scratch[i] = 0.0f;
-  return scratch;
+  const int64_t loaded = (call.a.k + Vec::width - 1) / Vec::width * Vec::width;
+  for (int c = 0; c < cols; ++c) {
+    b[c] = scratch + c * padded_k;
+    for (int64_t i = loaded; i < padded_k; ++i) scratch[c * padded_k + i] = 0.0f;
+  }
 }
 
 void store_column(const SpmmCall& call, int64_t col, int64_t first_row, int64_t rows, const float* sums) {
@@ -128,7 +140,7 @@ template <class S, int window, int cols> void run_part(const SpmmCall& call, int
       thread_scratch((padded_k + padded_rows) * cols * static_cast<int64_t>(sizeof(float))));
   float* sums = scratch + padded_k * cols;
   const float* b[cols];
-  for (int c = 0; c < cols; ++c) b[c] = load_column(call, first_col + c, padded_k, scratch + c * padded_k);
+  load_columns<cols>(call, first_col, padded_k, scratch, b);
   const auto* steps = reinterpret_cast<const WindowStep*>(a.ids) + a.blocks[part][1];
   const auto* values = static_cast<const typename S::type*>(a.values) + a.blocks[part][1] * 4 * lanes;
   for (int64_t g = a.blocks[part][0]; g < a.blocks[part + 1][0]; ++g) {

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from tamis.bench import gate, ours
-from tamis.bench.contestants import OURS
+from tamis.bench.contestants import CANDIDATES, OURS, ROUNDED
 from tamis.bench.gate import Operands
+from tamis.bench.prepared import Unavailable
 from tamis.formats import BSR, CSR, NM
 from tamis.workloads.dlmc import Spec, generate
 
@@ -22,6 +23,23 @@ def test_products_are_right(contestant, pattern, n, planned_n):
     assert prepared.pack_us > 0
     assert prepared.pool == "torch"
     assert prepared.detail.split(":")[0].startswith("cpu/")
+
+
+@pytest.mark.parametrize("contestant", ROUNDED, ids=lambda contestant: contestant.name)
+def test_fewer_bits_are_checked_against_the_rounded_operands(contestant):
+    given = Operands.make(generate(Spec(64, 96, 0.5)), 1, "unstructured")
+    prepared = contestant.prepare(given, 1)
+    product = prepared.product(prepared.run())
+    assert gate.error(product, prepared.rounded) <= gate.tolerance(prepared.rounded)
+    assert gate.error(product, given) > gate.tolerance(given)
+
+
+def test_a_kernel_that_cannot_serve_is_unavailable():
+    given = Operands.make(generate(Spec(64, 96, 0.5)), 8, "unstructured")
+    by_name = {contestant.name: contestant for contestant in CANDIDATES}
+    assert by_name["tamis_on_spmm_csr"].prepare(given, 8).detail.startswith("cpu/spmm_csr")
+    with pytest.raises(Unavailable, match="not BSR"):
+        by_name["tamis_on_spmm_bsr"].prepare(given, 8)
 
 
 @pytest.mark.parametrize(

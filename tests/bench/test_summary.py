@@ -5,13 +5,15 @@ from math import inf
 import pytest
 
 from tamis.bench import summary
-from tamis.bench.summary import Crossover, Spread, cell_results, crossover
+from tamis.bench.summary import Crossover, Spread, cell_results, crossover, crossover_errors, regrets
 
 ROLES = {
     "dense_mm": "dense",
     "dense_onednn": "packed dense",
     "tamis_spmm": "ours",
     "tamis_linear": "ours",
+    "tamis_on_spmm_csr": "ours on one kernel",
+    "tamis_on_spmv_window": "ours on one kernel",
     "mkl_csr": "peer",
     "numba_csr": "peer",
 }
@@ -141,3 +143,32 @@ def test_trust(row):
 def test_not_timed(row):
     out = [row("mkl_csr", status="unavailable", note="absent")] * 2 + [row()]
     assert summary.not_timed(out) == {("mkl_csr", "unavailable", "absent"): 2}
+
+
+def test_regret_finds_the_best_in_one_pass_and_reads_times_in_the_other(row):
+    times = {
+        "choice": {"cpu/spmm_csr": 10.0, "cpu/spmv_window": 8.0},
+        "choice again": {"cpu/spmm_csr": 12.0, "cpu/spmv_window": 10.0},
+    }
+    rows = [
+        row(
+            "tamis_on_" + kernel.removeprefix("cpu/"),
+            section=section,
+            n=1,
+            median_us=us,
+            detail=f"{kernel}: x",
+        )
+        for section, by_kernel in times.items()
+        for kernel, us in by_kernel.items()
+    ]
+    chosen = row(section="choice", n=1, detail="cpu/spmm_csr: cost model")
+    assert regrets([*rows, chosen], ROLES) == pytest.approx([1.2])
+    assert regrets([*rows[:2], chosen], ROLES) == []
+
+
+def test_crossover_errors_are_predicted_less_measured(row):
+    found = [
+        row(cell=f"s{s}", sparsity=s, speedup=speed, predicted_crossover=0.5)
+        for s, speed in ((0.4, 0.5), (0.6, 2))
+    ]
+    assert crossover_errors(cell_results(found, ROLES)) == pytest.approx([0.0], abs=1e-9)

@@ -137,7 +137,8 @@ def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> 
     """Prepare a contestant and check its product; a row that says why not, where it may not be timed."""
     try:
         prepared = contestant.prepare(operands, cell.planned_n)
-        error, bound = gate.error(prepared.product(prepared.run()), operands), gate.tolerance(operands)
+        against = prepared.rounded or operands
+        error, bound = gate.error(prepared.product(prepared.run()), against), gate.tolerance(against)
         row = replace(
             row,
             detail=prepared.detail,
@@ -149,6 +150,8 @@ def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> 
             + row.m * cell.n * operands.b.element_size(),
             resident_bytes=prepared.resident_bytes,
             pack_us=prepared.pack_us,
+            predicted_us=prepared.predicted_us,
+            predicted_crossover=prepared.predicted_crossover,
         )
         if not error <= bound:
             return replace(
@@ -176,7 +179,7 @@ def _cycling(contestant: Contestant, cell: Cell, operands: Operands, first: Prep
 
 def _timed_row(timed: Timed) -> Row:
     entrant, timing, row = timed.entrant, timed.timing, timed.entrant.row
-    useful = 2 * row.n * (row.nnz if entrant.role in ("ours", "peer") else row.m * row.k)
+    useful = 2 * row.n * (row.m * row.k if entrant.role.endswith("dense") else row.nnz)
     return replace(
         row,
         block=timed.block,

@@ -9,6 +9,7 @@ from typing import Literal
 from tamis.bench import ours, peers
 from tamis.bench.gate import Operands
 from tamis.bench.prepared import Prepared
+from tamis.ops.spmm_kernels import KERNELS
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,14 @@ class Contestant:
         As in the rows.
     prepare : callable (Operands, planned_n) -> Prepared
         Does what depends on A alone; raises :class:`~tamis.bench.prepared.Unavailable` with the reason.
-    role : {"dense", "packed dense", "ours", "peer"}
+    role : {"dense", "packed dense", "ours", "ours rounded", "ours on one kernel", "peer"}
         "dense" are the baselines, as PyTorch runs a model that nobody has compiled; "packed dense" has its weights laid out
-        ahead, as ours have.
+        ahead, as ours have. "ours rounded" stores fewer bits, "ours on one kernel" is not the chooser's plan.
     """
 
     name: str
     prepare: Callable[[Operands, int], Prepared]
-    role: Literal["dense", "packed dense", "ours", "peer"]
+    role: Literal["dense", "packed dense", "ours", "ours rounded", "ours on one kernel", "peer"]
 
 
 DENSE = (
@@ -43,6 +44,16 @@ OURS = (
     Contestant("tamis_linear", ours.tamis_linear, "ours"),
 )
 
+ROUNDED = (
+    Contestant("tamis_bf16", ours.tamis_bf16, "ours rounded"),
+    Contestant("tamis_int8", ours.tamis_int8, "ours rounded"),
+)
+
+CANDIDATES = tuple(
+    Contestant(kernel.name.replace("cpu/", "tamis_on_"), ours.on_kernel(kernel.name), "ours on one kernel")
+    for kernel in KERNELS
+)
+
 PEERS = (
     Contestant("torch_csr", peers.torch_csr, "peer"),
     Contestant("torch_bsr", peers.torch_bsr, "peer"),
@@ -52,4 +63,4 @@ PEERS = (
 )
 
 ALL = DENSE + PACKED_DENSE + OURS + PEERS
-ROLES = {contestant.name: contestant.role for contestant in ALL}
+ROLES = {contestant.name: contestant.role for contestant in ALL + ROUNDED + CANDIDATES}

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from tamis.bench.gate import Operands
+
 
 class Unavailable(Exception):
     """A contestant cannot take part here; the message is the reason that its row gives."""
@@ -35,6 +37,10 @@ class Prepared:
         Contestants on torch's thread pool are interleaved. One with its own gets a time block of its own, with dense beside.
     pack_us : float, optional
         Time to make the plan or the handle from A in a standard format.
+    rounded : Operands, optional
+        The operands that its product is checked against, where it stores A in fewer bits.
+    predicted_us, predicted_crossover : float, optional
+        What the cost model expects of this call, and the sparsity from which it expects sparse to beat dense.
     """
 
     run: Callable[[], Any]
@@ -45,6 +51,9 @@ class Prepared:
     detail: str = ""
     pool: Literal["torch", "own"] = "torch"
     pack_us: float | None = None
+    rounded: Operands | None = None
+    predicted_us: float | None = None
+    predicted_crossover: float | None = None
 
 
 def as_is(result: Tensor) -> Tensor:

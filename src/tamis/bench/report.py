@@ -12,7 +12,17 @@ from tamis.bench import spmm_tables as tables
 from tamis.bench.contestants import ROLES
 from tamis.bench.page import facts, figure, page, times
 from tamis.bench.rows import Row
-from tamis.bench.summary import CellResult, Spread, cell_results, crossovers, grouped, losses, trust
+from tamis.bench.summary import (
+    CellResult,
+    Spread,
+    cell_results,
+    crossover_errors,
+    crossovers,
+    grouped,
+    losses,
+    regrets,
+    trust,
+)
 
 
 def write(rows: Sequence[Row], csv_path: Path, command: str) -> Path:
@@ -125,7 +135,7 @@ def _body(rows: Sequence[Row], csv_path: Path, command: str) -> Iterator[str]:
     yield _circumstances(rows, csv_path, command)
     if grid:
         yield from _grid_part(grid, rows)
-    for part in (_decode_part, _layers_part, _lengths_part):
+    for part in (_decode_part, _layers_part, _lengths_part, _choice_part):
         yield from part(results, rows)
     yield from _trust_part(rows)
 
@@ -201,6 +211,17 @@ def _lengths_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterato
     if lengths:
         yield "<h2>Lengths the plan was not made for</h2>"
         yield tables.lengths_table(lengths)
+
+
+def _choice_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[str]:
+    regret = regrets(rows, ROLES)
+    if regret:
+        yield "<h2>How right the choice is</h2>"
+        yield (
+            "<p>On shapes, seeds and sparsities that no constant was fitted to, every kernel is timed beside the chosen one; the best is "
+            "found in a first pass, and times are compared in a second.</p>"
+        )
+        yield tables.choice_table(regret, crossover_errors(_section(results, "grid")))
 
 
 def _trust_part(rows: Sequence[Row]) -> Iterator[str]:

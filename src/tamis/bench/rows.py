@@ -18,7 +18,8 @@ class Row:
     Attributes
     ----------
     section : str
-        "grid", "decode", "lengths" (lengths the plan was not made for), "layers" (a real model) or "files" (.smtx).
+        "grid", "decode", "lengths" (lengths the plan was not made for), "choice" and "choice again" (every kernel that can serve,
+        on shapes, seeds and sparsities that nothing was fitted to), "layers" (a real model) or "files" (.smtx).
     cell : str
         Identity of (matrix, n, cache); with section, contestant, device, dtype and threads it identifies the row.
     matrix, pattern, family : str
@@ -54,6 +55,8 @@ class Row:
         Bytes that stay allocated for A.
     pack_us, breakeven_calls : float
         Time to make the plan or handle; calls after which it has paid for itself against dense (inf: never).
+    predicted_us, predicted_crossover : float
+        What the cost model expected of our call, and the sparsity from which it expected sparse to beat dense.
     joules : float
         Energy per call, where the machine has counters.
     device, cpu, isa, dtype, threads, versions, build, date
@@ -101,6 +104,8 @@ class Row:
     resident_bytes: int | None = None
     pack_us: float | None = None
     breakeven_calls: float | None = None
+    predicted_us: float | None = None
+    predicted_crossover: float | None = None
     joules: float | None = None
     device: str = ""
     cpu: str = ""

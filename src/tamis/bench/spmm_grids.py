@@ -10,7 +10,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from tamis.bench.cell import Cell
-from tamis.bench.contestants import ALL, DENSE, OURS, Contestant
+from tamis.bench.contestants import ALL, CANDIDATES, DENSE, OURS, ROUNDED, Contestant
 from tamis.workloads.dlmc import Family, Spec, cut, generate
 from tamis.workloads.folders import PatternFile
 from tamis.workloads.layers import divides, linear_weights
@@ -20,6 +20,8 @@ Grid = Literal["quick", "default", "full"]
 _TRANSFORMER = ((512, 512), (2048, 512), (512, 2048), (1024, 1024))
 _LARGE = ((3072, 768), (768, 3072), (4096, 1024), (4096, 4096))
 _DECODE = ((1024, 1024), (4096, 4096), (11008, 4096))
+_UNSEEN = ((640, 896), (1536, 704), (448, 2176))
+_UNSEEN_SEED = 7919
 _FOREIGN_PLAN_N = 128
 FILE_CONTESTANTS = ALL
 _LAYER_CUTS = {
@@ -75,6 +77,7 @@ def _default() -> list[Job]:
         *_lengths(_TRANSFORMER[3:], (0.8,), (7, 33, 100, 300)),
         *_decode(_TRANSFORMER[3:], (0.5, 0.7, 0.9), (1, 8, 16), ("warm",)),
         *_decode(_TRANSFORMER[3:], (0.5, 0.9), (1,), ("cold",)),
+        *_choice(_UNSEEN[:2], (0.62, 0.86), (1, 3, 24, 200)),
     ]
 
 
@@ -92,6 +95,7 @@ def _full() -> list[Job]:
         *_lengths(
             ((1024, 1024), (2048, 512), (4096, 1024)), (0.7, 0.9), (1, 7, 17, 33, 63, 100, 129, 300, 1000)
         ),
+        *_choice(_UNSEEN, (0.45, 0.62, 0.77, 0.86, 0.94), (1, 2, 3, 6, 12, 24, 100, 200)),
         *_grid(shapes, (0.1, 0.2, 0.4, 0.6, 0.98), lengths),
         *_grid(shapes, (0.7, 0.9), (128,), "16x1"),
         *_grid(shapes, (0.7, 0.9), (128,), family="variational"),
@@ -135,8 +139,26 @@ def _decode(
         for sparsity in sparsities:
             spec = Spec(m, k, sparsity)
             yield _job(
-                spec, tuple(_cell("decode", spec, n, cache=cache) for cache in caches for n in lengths)
+                spec,
+                tuple(_cell("decode", spec, n, cache=cache) for cache in caches for n in lengths),
+                ALL + ROUNDED,
             )
+
+
+def _choice(
+    shapes: Sequence[tuple[int, int]], sparsities: Sequence[float], lengths: Sequence[int]
+) -> Iterator[Job]:
+    """Every kernel beside the chooser's plan, twice: the first pass finds the best, the second tells what missing it costs."""
+    for section in ("choice", "choice again"):
+        for m, k in shapes:
+            for sparsity in sparsities:
+                for pattern in ("unstructured", "4x1"):
+                    spec = Spec(m, k, sparsity, pattern, seed=_UNSEEN_SEED)
+                    yield _job(
+                        spec,
+                        tuple(_cell(section, spec, n) for n in lengths),
+                        DENSE + OURS[:1] + CANDIDATES,
+                    )
 
 
 def _job(spec: Spec, cells: tuple[Cell, ...], contestants: tuple[Contestant, ...] = ALL) -> Job:

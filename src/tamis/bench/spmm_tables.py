@@ -9,6 +9,7 @@ from tamis.bench.rows import Row
 from tamis.bench.summary import (
     CellResult,
     Crossover,
+    Spread,
     foreign_plan_cost,
     grouped,
     not_timed,
@@ -118,7 +119,7 @@ def linear_table(results: Sequence[CellResult]) -> str:
 def decode_table(rows: Sequence[Row]) -> str:
     """A line per cell, a column per contestant: time, and speed relative to dense."""
     others = ["dense_onednn", "mkl_csr", "numba_csr", "torch_csr", "scipy_csr"]
-    names = ["dense", "tamis_spmm", "tamis_linear", *others]
+    names = ["dense", "tamis_spmm", "tamis_linear", "tamis_bf16", "tamis_int8", *others]
     cells: dict[tuple[str, int, str], dict[str, Row]] = {}
     for row in rows:
         if row.status == "ok":
@@ -167,6 +168,25 @@ def lengths_table(results: Sequence[CellResult]) -> str:
     return table(
         ["n", "plan made for", "own plan vs dense", "time ratio"], lines, text_columns=0, caption=caption
     )
+
+
+def choice_table(regret: Sequence[float], errors: Sequence[float]) -> str:
+    """Time of the chosen kernel over the best one's, and predicted minus measured crossover."""
+    spread = Spread.of(regret)
+    lines: list[Line] = [
+        ["time of the chosen over the best", str(spread.count), f"{spread.geomean:.3f}", f"{max(regret):.2f}"]
+    ]
+    if errors:
+        mean, worst = sum(map(abs, errors)) / len(errors), max(map(abs, errors))
+        lines.append(
+            [
+                "predicted less measured crossover, points",
+                str(len(errors)),
+                f"{100 * mean:.1f}",
+                f"{100 * worst:.1f}",
+            ]
+        )
+    return table(["", "cells", "mean", "worst"], lines, text_columns=1)
 
 
 def not_timed_table(rows: Iterable[Row]) -> str:

@@ -176,6 +176,42 @@ def foreign_plan_cost(results: Iterable[CellResult]) -> dict[tuple[int, int], fl
     return {lengths: Spread.of(values).geomean for lengths, values in sorted(costs.items())}
 
 
+def regrets(rows: Iterable[Row], roles: Mapping[str, str]) -> list[float]:
+    """Time of the chosen kernel over that of the best, per cell of the section "choice".
+
+    The best is found in the first pass and both are read off the second, "choice again", so that no kernel is best by luck.
+    """
+    times: dict[tuple[str, int, int, str], dict[str, float]] = {}
+    chosen: dict[tuple[str, int, int], str] = {}
+    for row in rows:
+        if not row.section.startswith("choice") or row.median_us is None:
+            continue
+        cell = row.matrix, row.n, row.threads
+        if roles.get(row.contestant) == "ours on one kernel":
+            times.setdefault((*cell, row.section), {})[row.detail.split(":")[0]] = row.median_us
+        elif row.contestant == "tamis_spmm":
+            chosen[cell] = row.detail.split(":")[0]
+    found = []
+    for cell, kernel in chosen.items():
+        first, second = times.get((*cell, "choice")), times.get((*cell, "choice again"))
+        if first and second and kernel in second:
+            best = min(first, key=lambda name: first[name])
+            found.append(second[kernel] / second[best])
+    return found
+
+
+def crossover_errors(results: Iterable[CellResult]) -> list[float]:
+    """Predicted minus measured crossover sparsity of every (m, k, n) in which one was measured between two points."""
+    results = list(results)
+    predicted = {(r.row.m, r.row.k, r.row.n): r.row.predicted_crossover for r in results}
+    errors = []
+    for shape, found in crossovers(results).items():
+        expected = predicted.get(shape)
+        if found.sparsity is not None and not found.at_most and expected is not None:
+            errors.append(expected - found.sparsity)
+    return errors
+
+
 @dataclass(frozen=True)
 class Packing:
     """Packing in a group of cells: medians, and the share of cells in which it never pays."""

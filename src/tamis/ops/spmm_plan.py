@@ -91,6 +91,11 @@ class SpmmPlan:
         """Bytes of the packed layout: structure, the map from values to packed order, and the packed copy."""
         return sum(t.nbytes for t in self.packed)
 
+    @property
+    def streamed_bytes(self) -> int:
+        """Bytes of the matrix that one call reads, if B fits in one panel."""
+        return self.nbytes - self.packed[3].nbytes
+
     def explain(self) -> str:
         """Return every candidate with its time or its reason, the dense time, and the verdict."""
         ratio = self.dense_time_us / self.time_us

@@ -41,12 +41,14 @@ def tune_spmm(progress: Progress = lambda what, done, total: None) -> Machine:
         for done, kernel in enumerate(KERNELS):
             progress(kernel.name, done, len(KERNELS) + 1)
             kernels[kernel.name] = _kernel_prices(kernel.name, single)
-        progress("dense", len(KERNELS), len(KERNELS) + 1)
-        dense = tuple((n, _dense_gflops(1024, 1024, n)) for n in DENSE_COLUMNS)
+    progress("dense", len(KERNELS), len(KERNELS) + 1)
+    efficiency = _thread_efficiency(threads)
+    # With all threads, since a dense product of few columns may use one only.
+    dense = tuple((n, _dense_gflops(1024, 1024, n) / (threads * efficiency)) for n in DENSE_COLUMNS)
     return dataclasses.replace(
         single,
         call_us=call_us + (_region_us() if threads > 1 else 0.0),
-        thread_efficiency=_thread_efficiency(threads),
+        thread_efficiency=efficiency,
         dense_gflops=dense,
         dense_bytes_per_ns=_dense_bytes_per_ns(),
         kernels=kernels,

@@ -148,9 +148,8 @@ def window_work(
     # A strip ends when it is full or at the end of its window, whichever comes first; it begins anywhere in a vector.
     strips = m * k * density / min(lanes * 0.98, max(1.0, density * (window - lanes / 2)))
     strips, tiles = max(strips, m / 4), math.ceil(n / tile)
-    amounts = np.array(
-        [strips * window / lanes * n, strips * tiles, m / 4 * tiles, m / 4 * n, k * n / lanes, 0]
-    )
+    copies = 0 if n == 1 else k / lanes * n * 2 * threads  # each part makes its own
+    amounts = np.array([strips * window / lanes * n, strips * tiles, m / 4 * tiles, m / 4 * n, copies, 0])
     matrix_bytes = strips * (20 + lanes * value_bytes) * tiles
     return Work(amounts, matrix_bytes, float(min(threads, max(1, m // 32))))
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from tamis.tuning.cost import KernelPrices, Machine
 from tamis.tuning.store import load_machine
 
-# Measured by `tamis tune` on a Zen 5 core (baseline: scaled from single cells). They are a prior: another CPU
-# of the same ISA differs by a factor or two, mostly the same one for sparse and dense.
+# Rates of dense products by number of columns, GFLOP/s a thread.
+_DENSE = ((1, 20.0), (4, 26.0), (8, 51.0), (16, 86.0), (32, 99.0), (64, 105.0), (128, 109.0), (512, 109.0))
+
+# Measured by `tamis tune` on a Zen 5 core. They are a prior: another CPU of the same ISA differs by a factor or two,
+# mostly the same one for sparse and dense.
 SHIPPED: dict[str, Machine] = {
     machine.name: machine
     for machine in (
@@ -14,48 +17,42 @@ SHIPPED: dict[str, Machine] = {
             name="avx512",
             width=16,
             panel_vectors=4,
-            call_us=4.0,
-            thread_efficiency=0.95,
-            dense_gflops=((1, 39.0), (4, 44.0), (8, 63.0), (16, 84.0), (32, 96.0), (64, 103.0), (256, 108.0)),
-            dense_bytes_per_ns=26.0,
+            call_us=6.0,
+            thread_efficiency=0.96,
+            dense_gflops=_DENSE,
+            dense_bytes_per_ns=24.0,
             kernels={
-                "cpu/spmm_csr": KernelPrices(
-                    fma=0.59, step=0.43, group=0.0, sums=3.8, slice=1.1, column=0.66
-                ),
-                "cpu/spmm_bsr": KernelPrices(fma=0.36, step=0.46, group=0.0, sums=2.1, slice=1.0, column=0.4),
-                "cpu/spmv_window": KernelPrices(fma=0.24, step=0.1, group=4.0, sums=2.0, slice=0.1),
+                "cpu/spmm_csr": KernelPrices(0.58, 0.27, 0.0, 4.2, 1.1, column=0.67),
+                "cpu/spmm_bsr": KernelPrices(0.41, 0.25, 0.0, 2.1, 1.1, column=0.32),
+                "cpu/spmv_window": KernelPrices(0.12, 0.67, 0.0, 2.5, 1.1),
             },
         ),
         Machine(
             name="avx2",
             width=8,
             panel_vectors=3,
-            call_us=4.0,
-            thread_efficiency=0.95,
-            dense_gflops=((1, 39.0), (4, 44.0), (8, 63.0), (16, 84.0), (32, 96.0), (64, 103.0), (256, 108.0)),
-            dense_bytes_per_ns=26.0,
+            call_us=6.0,
+            thread_efficiency=0.96,
+            dense_gflops=_DENSE,
+            dense_bytes_per_ns=24.0,
             kernels={
-                "cpu/spmm_csr": KernelPrices(
-                    fma=0.63, step=0.02, group=0.0, sums=3.2, slice=0.59, column=0.8
-                ),
-                "cpu/spmm_bsr": KernelPrices(
-                    fma=0.42, step=0.19, group=0.0, sums=2.1, slice=0.56, column=0.4
-                ),
-                "cpu/spmv_window": KernelPrices(fma=1.0, step=8.0, group=12.0, sums=3.0, slice=0.5),
+                "cpu/spmm_csr": KernelPrices(0.64, 0.0, 0.0, 3.9, 0.59, column=0.68),
+                "cpu/spmm_bsr": KernelPrices(0.41, 0.22, 0.0, 4.7, 0.37, column=0.34),
+                "cpu/spmv_window": KernelPrices(0.69, 6.2, 0.0, 0.0, 6.2),
             },
         ),
         Machine(
             name="baseline",
             width=4,
             panel_vectors=3,
-            call_us=4.0,
-            thread_efficiency=0.95,
-            dense_gflops=((1, 39.0), (4, 44.0), (8, 63.0), (16, 84.0), (32, 96.0), (64, 103.0), (256, 108.0)),
-            dense_bytes_per_ns=26.0,
+            call_us=6.0,
+            thread_efficiency=0.96,
+            dense_gflops=_DENSE,
+            dense_bytes_per_ns=24.0,
             kernels={
-                "cpu/spmm_csr": KernelPrices(fma=1.2, step=0.5, group=5.0, sums=0.5, slice=0.6, column=0.9),
-                "cpu/spmm_bsr": KernelPrices(fma=1.1, step=0.3, group=5.0, sums=0.5, slice=0.6, column=0.5),
-                "cpu/spmv_window": KernelPrices(fma=1.0, step=10.0, group=12.0, sums=3.0, slice=0.5),
+                "cpu/spmm_csr": KernelPrices(0.57, 0.56, 7.5, 0.23, 0.27, column=0.83),
+                "cpu/spmm_bsr": KernelPrices(0.92, 0.0, 0.0, 1.3, 0.31, column=0.33),
+                "cpu/spmv_window": KernelPrices(0.83, 6.7, 0.0, 0.0, 25.0),
             },
         ),
     )
