@@ -18,8 +18,8 @@ from tamis.ops.kernel_map import KernelMap, build_map
 from tamis.tuning.timer import Timing, time_interleaved
 from tamis.voxel import networks
 from tamis.voxel.planning import Plan, plan, sorted_keys
+from tamis.voxel.requests import steps_of
 from tamis.voxel.tensor import VoxelTensor
-from tamis.voxel.tracing import steps_of
 
 #: (network, scene)
 Cell = tuple[str, str]

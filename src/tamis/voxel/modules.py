@@ -12,8 +12,8 @@ from tamis.formats.packed_coords import Triple
 from tamis.ops.sparse_conv import sparse_conv
 from tamis.ops.sparse_pool import Reduction, global_pool, sparse_pool
 from tamis.voxel.planning import run
+from tamis.voxel.requests import Kind, MapSpec, Rule
 from tamis.voxel.tensor import VoxelTensor
-from tamis.voxel.tracing import Kind, MapSpec, Rule
 
 Size = int | Sequence[int]
 

@@ -12,7 +12,7 @@ from tamis.ops.kernel_map import KernelMap, build_map
 from tamis.ops.levels import minkowski_level, spconv_level
 from tamis.voxel.modules import Size, conv_spec, triple
 from tamis.voxel.planning import check_lattice, sorted_keys
-from tamis.voxel.tracing import Level, MapKey, Rule, bounds_after, steps_of
+from tamis.voxel.requests import Level, MapKey, Rule, bounds_after, steps_of
 
 
 def kernel_map(

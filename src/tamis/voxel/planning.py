@@ -13,8 +13,10 @@ from tamis.formats.packed_coords import KeyLayout, Triple, check_coords, choose_
 from tamis.ops.kernel_map import KernelMap, build_map
 from tamis.ops.levels import generated_level, minkowski_level, spconv_level
 from tamis.ops.sparse_conv import Dataflow, explain
+from tamis.voxel.place import Place
+from tamis.voxel.requests import Level, MapKey, MapSpec, steps_of
 from tamis.voxel.tensor import VoxelTensor
-from tamis.voxel.tracing import Level, MapKey, MapSpec, Place, Trace, steps_of, trace
+from tamis.voxel.tracing import Trace, trace
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from torch import Tensor
 from tamis.formats.packed_coords import Triple, check_coords
 
 if TYPE_CHECKING:
-    from tamis.voxel.tracing import Place
+    from tamis.voxel.place import Place
 
 
 class VoxelTensor:

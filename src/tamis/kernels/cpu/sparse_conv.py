@@ -85,8 +85,8 @@ def weight_gradient(
 
 
 def block_rows(rows: int, c_out: int, threads: int) -> int:
-    """Outputs per block: 256 KiB of sums, 256 to 1024 rows, and at least four blocks per thread. Results do not change."""
-    fits = min(1024, max(256, 65536 // c_out))
+    """Outputs per block: 256 KiB of sums, 256 to 2048 rows, and at least four blocks per thread. Results do not change."""
+    fits = min(2048, max(256, 65536 // c_out))
     share = -(-rows // (4 * threads))
     return max(GRANULE, min(fits, share) // GRANULE * GRANULE)
 
