@@ -14,13 +14,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from tamis.emotion.config import load_config
+from tamis.emotion.members import measure_streams, member_schooling, predict_rows
+from tamis.emotion.new_member import new_member
 from tamis.emotion.predictions import Predictions
+from tamis.emotion.stages import training_stages
 from tamis.emotion.synth.feature_set import SynthRecipe, write_synthetic
 from tamis.emotion.train import train
 from tamis.emotion.training_data import load_training_data
+from tamis.training import fit, seeded
 
 RECIPE = SynthRecipe(speakers=8, utterances=8, categories=("angry", "sad", "calm"), clarity=3.0)
 SETTINGS = """
@@ -247,3 +252,106 @@ def test_killed_at_random_moments(place: Path) -> None:
     assert killed.keys() == whole.keys()
     for name in whole.keys() - {"config.json"}:
         assert killed[name] == whole[name], name
+
+
+def with_copies(place: Path, change: Any = lambda table: table) -> pd.DataFrame:
+    """Add to every utterance of the set a variant "noise" with other frames: those of the next utterance."""
+    table = pd.read_parquet(place / "set" / "index.parquet").assign(source="", variant="")
+    copies = table.assign(source=table["utterance"], utterance=table["utterance"] + "@noise", variant="noise")
+    for column in ("stream/audio", "frames/audio", "stream/text", "frames/text"):
+        copies[column] = np.roll(table[column].to_numpy(), 1)
+    both: pd.DataFrame = change(pd.concat([table, copies], ignore_index=True))
+    both.to_parquet(place / "set" / "index.parquet", index=False)
+    return both
+
+
+def test_heard_variants_are_averaged(place: Path) -> None:
+    with_copies(place)
+    single = Predictions.read(final_member(train(place / "run.toml")))
+    run = train(place / "run.toml", changes={"output": "averaged", "heard_variants": ["noise"]})
+    averaged = Predictions.read(final_member(run))
+    names = list(single.of_split("test").utterances)
+    table = pd.read_parquet(place / "set" / "index.parquet")
+    order = list(table["utterance"][table["variant"] == ""])
+    row = next(n for n in names if order[order.index(n) - 1] in names)
+    own, lent = (single.of_utterances([name]).probabilities for name in (row, order[order.index(row) - 1]))
+    mean = np.sqrt(own * lent)
+    np.testing.assert_allclose(averaged.of_utterances([row]).probabilities, mean / mean.sum(), rtol=1e-4)
+
+
+def final_member(run: Path) -> Path:
+    return run / "members" / "both" / "all" / "balanced" / "predictions.parquet"
+
+
+def test_a_variant_that_is_not_there_is_named(place: Path) -> None:
+    with_copies(place, lambda table: table.iloc[:-1])
+    with pytest.raises(ValueError, match=r"heard_variants names 'noise', which .* lacks for"):
+        train(place / "run.toml", changes={"heard_variants": ["noise"]})
+
+
+def test_a_category_that_nobody_named(place: Path) -> None:
+    """It stays possible, gets next to nothing, and stops no stage."""
+    path = place / "set" / "index.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table["votes/calm"] > 0, ["votes/angry", "votes/calm"]] = [1.0, 0.0]
+    table.to_parquet(path, index=False)
+    run = train(place / "run.toml")
+    found = Predictions.read(run / "ensemble" / "predictions.parquet").of_split("test")
+    assert np.isfinite(found.probabilities).all()
+    assert found.probabilities[:, 2].max() < 0.4
+    assert json.loads((run / "ensemble" / "recogniser.json").read_text())["prior"]["natural"][2] == 0
+
+
+def test_a_tiny_set_is_overfitted(tmp_path: Path) -> None:
+    """Labels that have nothing to do with the features are learnt by heart."""
+    recipe = SynthRecipe(speakers=8, utterances=2, categories=("angry", "sad", "calm"), clarity=0.0)
+    write_synthetic(tmp_path / "set", recipe)
+    path = tmp_path / "set" / "index.parquet"
+    table = pd.read_parquet(path).assign(split="train")
+    votes = ["votes/angry", "votes/sad", "votes/calm", "votes/other"]
+    table[votes] = np.eye(4)[np.arange(len(table)) % 3]
+    table.to_parquet(path, index=False)
+    (tmp_path / "run.toml").write_text(OVERFITTING)
+    config = load_config(tmp_path / "run.toml")
+    data = load_training_data(config, tmp_path / "frames")
+    (member,) = config.members
+    with seeded(0, "start"):
+        model = new_member(member.kind, data.stream_shapes(member.streams), 3, config.architecture)
+    measure_streams(model, data, data.train)
+    right = torch.from_numpy(data.labels[data.train])
+    before, _ = predict_rows(model.eval(), data, data.train, member.streams)
+    assert (before.argmax(dim=1) == right).double().mean() < 0.7
+    stages = training_stages(member_schooling(config, data, member, data.train))
+    fit(model, stages, folder=tmp_path / "fit", seed=0, fingerprint="")
+    after, _ = predict_rows(model.eval(), data, data.train, member.streams)
+    assert after[torch.arange(len(right)), right].min() > 0.9
+
+
+OVERFITTING = """
+features = "set"
+output = "run"
+[streams]
+audio = { stream = "audio" }
+text = { stream = "text" }
+[architecture]
+width = 32
+hidden = 64
+dropout = 0.0
+input_dropout = 0.0
+[optimisation]
+batch_size = 8
+weight_decay = 0.0
+[loss]
+attributes = 0.0
+[regularisation]
+mixup_probability = 0.0
+modality_dropout = 0.0
+[natural]
+epochs = 40
+learning_rate = 1e-2
+[balanced]
+epochs = 0
+[[members]]
+name = "deep"
+streams = ["audio", "text"]
+"""

@@ -1,21 +1,21 @@
 """RAVDESS, all of it: 8 categories, 6 test folds by speaker, everything that is chosen is chosen on inner speaker folds.
 
 ``python -m tamis.bench.ravdess RAVDESS_FOLDER OUT`` takes the corpus from its folder to the rows of
-``docs/results/ravdess.csv``: three acoustic streams that work offline, three augmented variants for training, the ``tuned``
-ensemble, and linear probes of the same features. It goes on where it was stopped. Weights trained on RAVDESS
+``docs/results/ravdess.csv``: two acoustic streams that work offline, three augmented variants of every recording, the
+``tuned`` ensemble, and linear probes of the same features. It goes on where it was stopped. Weights trained on RAVDESS
 (CC BY-NC-SA 4.0) are for measuring only.
 """
 
 import argparse
 import logging
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 import torch
 
-from tamis.emotion.config import Config, load_config
+import tamis
+from tamis.emotion.config import Config, load_config, load_preset
 from tamis.emotion.corpora.named import read_corpus
 from tamis.emotion.evaluate import evaluate
 from tamis.emotion.features import FeatureSet
@@ -23,10 +23,10 @@ from tamis.emotion.predictions import Predictions, joined
 from tamis.emotion.probe import logistic_probe, probe_streams, ridge_probe
 from tamis.emotion.streams.extract import extract
 from tamis.emotion.streams.named import open_stream
+from tamis.emotion.streams.specification import OFFLINE_STREAMS, parse_stream
 from tamis.emotion.train import runs_of, train
 from tamis.emotion.training_data import load_training_data
 
-VARIANTS = ("speed0.9", "speed1.1", "noise15")
 FLOOR = "whisper/3"
 SETTINGS = """
 preset = "tuned"
@@ -49,11 +49,9 @@ def prepare(ravdess: Path, out: Path) -> None:
         return
     corpus = read_corpus("ravdess", ravdess)
     streams = {
-        "whisper": open_stream("whisper-tiny.en", pool=2),
-        "low_level": open_stream("low-level", pool=2),
-        "ge2e": open_stream("ge2e", pool=4),
+        s.name: open_stream(s.encoder, s.layers, s.pool, s.window_s) for s in map(parse_stream, OFFLINE_STREAMS)
     }
-    done = extract(corpus, out / "features", streams, VARIANTS)
+    done = extract(corpus, out / "features", streams, load_preset("tuned")["heard_variants"])
     logger.info("%s", done)
 
 
@@ -85,7 +83,7 @@ def measure(
         corpus="RAVDESS (18 speakers, 1080 utterances)",
         protocol="6 outer folds by speaker",
         command="python -m tamis.bench.ravdess RAVDESS_FOLDER OUT",
-        tamis=version("tamis"),
+        tamis=tamis.__version__,
         torch=torch.__version__,
     )
     rows.round(4).to_csv(out / "ravdess.csv", index=False)

@@ -68,10 +68,11 @@ class Stream:
 
 @dataclass(frozen=True, config=STRICT)
 class Member:
-    """One model of the ensemble: a name, and the streams it hears."""
+    """One model of the ensemble: a name, the streams it hears, and whether it is a DeepSER or linear."""
 
     name: Name
     streams: tuple[str, ...]
+    kind: Literal["deep", "linear"] = "deep"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -137,7 +138,10 @@ class Meta:
 
 @dataclass(frozen=True, config=STRICT)
 class Config:
-    """A whole training run. Paths are relative to the file they stand in."""
+    """A whole training run. Paths are relative to the file they stand in.
+
+    An utterance is predicted as the mean over itself and its ``heard_variants``, which the feature set must hold.
+    """
 
     features: Path
     output: Path
@@ -147,6 +151,7 @@ class Config:
     processes: Positive = 1
     threads: Positive = 1
     baseline_stream: str | None = None
+    heard_variants: tuple[str, ...] = ()
     splits: Splits = Splits()
     targets: Targets = Targets()
     architecture: Architecture = Architecture()

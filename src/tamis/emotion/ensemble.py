@@ -18,11 +18,13 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from tamis.emotion.architecture import Architecture
-from tamis.emotion.deepser import DeepSER
+from tamis.emotion.categories import ATTRIBUTES
 from tamis.emotion.meta import MetaClassifier, meta_inputs, meta_predict
+from tamis.emotion.new_member import new_member
 from tamis.emotion.packed_frames import StreamView, view_frames
 from tamis.emotion.predictions import Predictions
 
+Features = Mapping[str, Sequence[Tensor] | None]
 RECOGNISER = Path("ensemble") / "recogniser.json"
 WEIGHTS = Path("ensemble") / "weights.safetensors"
 
@@ -49,6 +51,8 @@ class Ensemble:
     natural, trained : tuple of float
         Shares of the categories in the training corpus, and those the model stands for.
     streams : dict of name to TrainedStream
+    heard_variants : tuple of str
+        Augmentations of a clip that are heard besides it; the members' predictions are averaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -62,6 +66,7 @@ class Ensemble:
             self.streams = {
                 name: trained_stream(self.folder, name, s) for name, s in record["streams"].items()
             }
+            self.heard_variants: tuple[str, ...] = tuple(record["heard_variants"])
             self.inputs: str = record["meta_inputs"]
             architecture = Architecture(**record["architecture"])
             self.members = [(tuple(m["streams"]), self._member(m, architecture)) for m in record["members"]]
@@ -75,37 +80,46 @@ class Ensemble:
     def _even(self) -> tuple[float, ...]:
         return (1.0 / len(self.categories),) * len(self.categories)
 
-    def _member(self, record: Mapping[str, Any], architecture: Architecture) -> DeepSER:
+    def _member(self, record: Mapping[str, Any], architecture: Architecture) -> nn.Module:
         shapes = {name: (self.streams[name].dim, self.streams[name].layers) for name in record["streams"]}
-        member = DeepSER(shapes, len(self.categories), architecture)
+        member = new_member(record["kind"], shapes, len(self.categories), architecture)
         load_weights(member, self.folder / record["weights"])
         return member
 
     @torch.inference_mode()
     def predict(
-        self, features: Mapping[str, Sequence[Tensor] | None], hear: frozenset[str] | None = None
+        self, versions: Sequence[Features], hear: frozenset[str] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Calibrated probabilities (B, C) and attributes (B, 3) of B clips.
 
         Parameters
         ----------
-        features : mapping of stream to B tensors, (T, D) or (L, T, D) as its encoder gives them
-            None for a stream that is missing.
+        versions : sequence of mappings of stream to B tensors, (T, D) or (L, T, D) as its encoder gives them
+            Of the clips as they are and, in any order, of their variants. None for a stream that is missing.
         hear : set of str, optional
             Hear these streams only, as if the others were missing.
         """
+        heard = torch.stack([self._outputs(features, hear) for features in versions]).mean(dim=0)
+        logits, attributes = heard.double().split([len(self.categories), len(ATTRIBUTES)], dim=2)
+        names = np.array([str(i) for i in range(heard.shape[1])], dtype=object)
+        parts = [
+            Predictions(names, names, self.categories, p.numpy(), a.numpy())
+            for p, a in zip(logits.softmax(dim=2), attributes, strict=True)
+        ]
+        return meta_predict(self.meta, meta_inputs(parts, self.inputs))
+
+    def _outputs(self, features: Features, hear: frozenset[str] | None) -> Tensor:
+        """Log-probabilities and attributes of every member, shape (M, B, C + 3)."""
         count = next(len(clips) for clips in features.values() if clips is not None)
         padded = {
             name: self._padded(name, features.get(name) if hear is None or name in hear else None, count)
             for name in self.streams
         }
-        names = np.array([str(i) for i in range(count)], dtype=object)
-        parts = []
+        outputs = []
         for streams, member in self.members:
             out = member({s: padded[s][0] for s in streams}, {s: padded[s][1] for s in streams})
-            p, a = F.softmax(out.logits, dim=1).double().numpy(), out.attributes.double().numpy()
-            parts.append(Predictions(names, names, self.categories, p, a))
-        return meta_predict(self.meta, meta_inputs(parts, self.inputs))
+            outputs.append(torch.cat([F.log_softmax(out.logits, dim=1), out.attributes], dim=1))
+        return torch.stack(outputs)
 
     def _padded(self, name: str, clips: Sequence[Tensor] | None, count: int) -> tuple[Tensor, Tensor]:
         """Zero-padded frames (B, T, …) and their mask (B, T)."""

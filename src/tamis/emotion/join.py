@@ -140,6 +140,7 @@ def describe_recogniser(config: Config, data: TrainingData) -> dict[str, Any]:
             "natural": natural.tolist(),
             "trained": "balanced" if config.meta.balanced.epochs else "natural",
         },
+        "heard_variants": list(config.heard_variants),
         "meta_inputs": config.meta.inputs,
         "architecture": settings["architecture"],
         "streams": {
@@ -155,6 +156,7 @@ def describe_recogniser(config: Config, data: TrainingData) -> dict[str, Any]:
             {
                 "name": member.name,
                 "streams": list(member.streams),
+                "kind": member.kind,
                 "weights": f"members/{member.name}/all/{last_stage(config)}/weights.safetensors",
             }
             for member in config.members

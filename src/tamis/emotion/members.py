@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tamis.emotion.categories import ATTRIBUTES
 from tamis.emotion.config import Config, Member
 from tamis.emotion.confusion import confusion_matrix, macro_f1
-from tamis.emotion.deepser import DeepSER
 from tamis.emotion.losses import joint_loss
 from tamis.emotion.mixup import draw_mixing
 from tamis.emotion.modality_dropout import hide_streams
+from tamis.emotion.new_member import new_member
 from tamis.emotion.predictions import Predictions, joined
 from tamis.emotion.sampling import Rows, bucketed
 from tamis.emotion.stages import Schooling, member_phases, training_stages
@@ -55,7 +56,9 @@ def train_member(
     seen = seen_by(data, fold)
     seed = seed_from(config.seed, member.name, -1 if fold is None else fold)
     with seeded(seed, "start"):
-        model = DeepSER(data.stream_shapes(member.streams), len(data.categories), config.architecture)
+        model = new_member(
+            member.kind, data.stream_shapes(member.streams), len(data.categories), config.architecture
+        )
     measure_streams(model, data, seen.train)
 
     def publish(trained: nn.Module, result: StageResult) -> None:
@@ -125,16 +128,29 @@ def measure_streams(model: nn.Module, data: TrainingData, rows: Rows) -> None:
 def predict_rows(
     model: nn.Module, data: TrainingData, rows: Rows, streams: tuple[str, ...], batch_size: int = 64
 ) -> tuple[Tensor, Tensor]:
-    """Probabilities (n, C) and attributes (n, 3) of ``rows``, in their order, on the CPU; eval mode is the caller's care."""
+    """Probabilities (n, C) and attributes (n, 3) of ``rows``, in their order, on the CPU; eval mode is the caller's care.
+
+    Means over the utterances' versions: geometric ones of the probabilities.
+    """
+    heard = [_outputs(model, data, versions[rows], streams, batch_size) for versions in data.versions]
+    logits, attributes = torch.stack(heard).mean(dim=0).split([len(data.categories), len(ATTRIBUTES)], dim=1)
+    return logits.softmax(dim=1), attributes
+
+
+def _outputs(
+    model: nn.Module, data: TrainingData, rows: Rows, streams: tuple[str, ...], batch_size: int
+) -> Tensor:
+    """Log-probabilities and attributes side by side, (n, C + 3)."""
     device = next(model.parameters()).device
     order = np.argsort(data.lengths(streams)[rows], kind="stable")
     outputs = []
     for i in range(0, len(rows), batch_size):
         batch = data.batch(rows[order[i : i + batch_size]], streams).to(device)
         prediction = model(batch.features, batch.masks)
-        outputs.append(torch.cat([F.softmax(prediction.logits, dim=1), prediction.attributes], dim=1).cpu())
-    table = torch.cat(outputs)[torch.from_numpy(np.argsort(order, kind="stable"))]
-    return table[:, : len(data.categories)], table[:, len(data.categories) :]
+        outputs.append(
+            torch.cat([F.log_softmax(prediction.logits, dim=1), prediction.attributes], dim=1).cpu()
+        )
+    return torch.cat(outputs)[torch.from_numpy(np.argsort(order, kind="stable"))]
 
 
 def predict_splits(model: nn.Module, data: TrainingData, seen: Seen, streams: tuple[str, ...]) -> Predictions:

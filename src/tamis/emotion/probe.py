@@ -15,7 +15,7 @@ from tamis.emotion.sampling import Rows
 from tamis.emotion.training_data import TrainingData, load_packed
 
 Floats = npt.NDArray[np.float64]
-RIDGES = (0.1, 0.3, 1.0, 3.0)
+RIDGES = (0.3, 1.0, 3.0, 10.0)
 INVERSE_PENALTIES = (3e-4, 3e-3, 3e-2)
 
 
@@ -34,20 +34,22 @@ def probe_streams(features: FeatureSet) -> dict[str, tuple[Stream, ...]]:
 def ridge_probe(config: Config, data: TrainingData, streams: Sequence[Stream], packed: Path) -> Predictions:
     """Ridge regression to one-hot labels, its strength chosen on the training rows' own speaker folds.
 
-    Learns from the same rows as the members, augmented variants included, and predicts the test rows. Solved in the dual, so that
-    the width of the features does not matter.
+    Learns from the same rows as the members, augmented variants included, and predicts the test rows as they do: as the mean over
+    the heard variants. Solved in the dual, so that the width of the features does not matter.
     """
     x = _statistics(config, streams, packed)
     train = data.train[data.labels[data.train] >= 0]
     folds = data.folds[data.labels[data.train] >= 0]
     strength = max(RIDGES, key=lambda ridge: _inner_uar(x, data, train, folds, ridge))
-    return _predictions(data, _ridge(x, data, train, data.test, strength))
+    versions = np.concatenate([rows[data.test] for rows in data.versions])
+    scores = _ridge(x, data, train, versions, strength)
+    return _predictions(data, scores.reshape(len(data.versions), len(data.test), -1).mean(axis=0))
 
 
 def logistic_probe(
     config: Config, data: TrainingData, streams: Sequence[Stream], packed: Path
 ) -> Predictions:
-    """Multinomial logistic regression on the original recordings, its penalty chosen on their speaker folds."""
+    """Multinomial logistic regression, learnt and measured on original recordings, its penalty chosen on their speaker folds."""
     x = _statistics(config, streams, packed)
     usable = data.original[data.train] & (data.labels[data.train] >= 0)
     train, folds = data.train[usable], data.folds[usable]
@@ -69,7 +71,7 @@ def logistic_probe(
 
 
 def _statistics(config: Config, streams: Sequence[Stream], packed: Path) -> Floats:
-    """Vectors of all utterances, shape (N, D); zero where a stream is missing. Every stream has the same weight."""
+    """Vectors of all utterances, shape (N, D); zero where a stream is missing."""
     features = FeatureSet(config.features)
     blocks = []
     for stream in streams:

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from tamis.emotion.audio import SAMPLE_RATE_HZ, Samples, as_mono_16k, clipped_share, read_audio
 from tamis.emotion.contribution import shapley
-from tamis.emotion.ensemble import Ensemble
+from tamis.emotion.ensemble import Ensemble, Features
 from tamis.emotion.prior import Prior, adjust, target_shares
 from tamis.emotion.result import EmotionResult, Moment, entropy, p_disagree
 from tamis.emotion.streams.encoder import Stream, TextStream
 from tamis.emotion.streams.named import open_stream
 from tamis.emotion.streams.transcribe import Transcriber, open_transcriber
+from tamis.emotion.streams.variants import make_variant
 from tamis.emotion.vad import Segment, holds_speech, speech_segments
 from tamis.emotion.windows import joined, plan_windows
 
@@ -131,36 +132,45 @@ class Recogniser:
         contributions: bool,
     ) -> tuple[Floats, Floats, dict[frozenset[str], Floats]]:
         """Probabilities (B, C) and attributes (B, 3) of some windows; and probabilities by what was heard."""
-        features = self.encode(samples, windows, said)
-        everything = frozenset(name for name, found in features.items() if found is not None)
+        versions = self.encode(samples, windows, said)
+        everything = frozenset(name for name, found in versions[0].items() if found is not None)
         subsets = subsets_of(everything) if contributions and len(everything) <= MOST_STREAMS else []
-        p, attributes = self.ensemble.predict(features)
+        p, attributes = self.ensemble.predict(versions)
         trained = self.ensemble.trained
         by_subset = {
-            subset: adjust(self.ensemble.predict(features, hear=subset)[0], trained, wanted)
+            subset: adjust(self.ensemble.predict(versions, hear=subset)[0], trained, wanted)
             for subset in subsets
             if subset != everything
         }
         p = adjust(p, trained, wanted)
         return p, attributes, {**by_subset, everything: p}
 
-    def encode(
-        self, samples: Samples, windows: Sequence[Segment], said: Words | None
-    ) -> dict[str, Sequence[Tensor] | None]:
-        """Features by stream; each distinct encoder runs once, text is None where there is no transcriber."""
-        features: dict[str, Sequence[Tensor] | None] = {}
-        by_recipe: dict[str, Sequence[Tensor] | None] = {}
-        for name, stream in self.encoders.items():
+    def encode(self, samples: Samples, windows: Sequence[Segment], said: Words | None) -> list[Features]:
+        """Features by stream, of the windows as they are and of each variant that is heard.
+
+        Each distinct encoder runs once per version, text once in all; it is None where there is no transcriber.
+        """
+        by_recipe: dict[str, list[Sequence[Tensor] | None]] = {}
+        for stream in self.encoders.values():
             recipe = stream.encoder.recipe
             if recipe not in by_recipe:
-                if isinstance(stream, TextStream):
-                    by_recipe[recipe] = (
-                        None if said is None else stream.encoder.encode([said(w) for w in windows])
-                    )
-                else:
-                    by_recipe[recipe] = stream.encoder.encode([part(samples, w) for w in windows])
-            features[name] = by_recipe[recipe]
-        return features
+                by_recipe[recipe] = self.encode_versions(stream, samples, windows, said)
+        return [
+            {name: by_recipe[stream.encoder.recipe][i] for name, stream in self.encoders.items()}
+            for i in range(1 + len(self.ensemble.heard_variants))
+        ]
+
+    def encode_versions(
+        self, stream: Stream, samples: Samples, windows: Sequence[Segment], said: Words | None
+    ) -> list[Sequence[Tensor] | None]:
+        variants = ("", *self.ensemble.heard_variants)
+        if isinstance(stream, TextStream):
+            text = None if said is None else stream.encoder.encode([said(w) for w in windows])
+            return [text] * len(variants)
+        clips = [part(samples, w) for w in windows]
+        return [
+            stream.encoder.encode([make_variant(clip, variant) for clip in clips]) for variant in variants
+        ]
 
     def words_of(self, samples: Samples) -> Words | None:
         """What is said in a stretch of the recording, transcribed once however often it is asked for."""

@@ -57,6 +57,8 @@ class TrainingData:
         Training rows include augmented variants; development and test are originals.
     folds : shape (len(train),)
         Fold of every training row.
+    versions : tuple of arrays, each of shape (N,)
+        Rows over which the prediction of an original is averaged: its own, and those of its heard variants.
     frames : mapping of str to PackedFrames
     """
 
@@ -71,6 +73,7 @@ class TrainingData:
     development: Rows
     test: Rows
     folds: npt.NDArray[np.int64]
+    versions: tuple[Rows, ...]
     frames: Mapping[str, PackedFrames]
 
     def fold(self, fold: int) -> tuple[Rows, Rows]:
@@ -142,6 +145,7 @@ def load_training_data(config: Config, packed: Path) -> TrainingData:
         development=development[original[development]],
         test=test[original[test]],
         folds=speaker_folds(list(speakers[train]), config.splits.folds, config.seed),
+        versions=_versions(config, features, original),
         frames={name: load_packed(features, choice, packed) for name, choice in config.streams.items()},
     )
 
@@ -167,6 +171,24 @@ def _speakers_of_sources(features: FeatureSet, original: npt.NDArray[np.bool_]) 
             )
         speakers[row] = of_utterance[sources[row]]
     return speakers
+
+
+def _versions(config: Config, features: FeatureSet, original: npt.NDArray[np.bool_]) -> tuple[Rows, ...]:
+    names, sources, variants = (features.strings(c) for c in ("utterance", "source", "variant"))
+    places = {key: row for row, key in enumerate(zip(sources, variants, strict=True))}
+    own = np.arange(len(features))
+    versions = [own]
+    for variant in config.heard_variants:
+        rows = own.copy()
+        for row in np.flatnonzero(original):
+            if (names[row], variant) not in places:
+                raise ValueError(
+                    f"training: heard_variants names {variant!r}, which {config.features} lacks for {names[row]!r}; make it "
+                    f"with `tamis emotion features … --variant {variant}`, or set heard_variants = []."
+                )
+            rows[row] = places[names[row], variant]
+        versions.append(rows)
+    return tuple(versions)
 
 
 def _split_rows(

@@ -1,4 +1,4 @@
-"""From a name in a config to a stream: four that work offline, and any supported model by hub name or folder."""
+"""From a name in a config to a stream: three that work offline, and any supported model by hub name or folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any
 
 from tamis.emotion.streams import text, waveform
 from tamis.emotion.streams.encoder import AudioStream, LayerRule, Stream, TextStream
-from tamis.emotion.streams.ge2e import SpeakerStream
 from tamis.emotion.streams.low_level import LowLevelStream
 from tamis.emotion.streams.text import TokenStream
 from tamis.emotion.streams.waveform import WaveformStream
@@ -19,7 +18,7 @@ from tamis.emotion.streams.whisper import WhisperStream
 from tamis.models.whisper import load_tiny_en
 
 HUB_NAME = re.compile(r"[\w.-]*\w[\w.-]*/[\w.-]*\w[\w.-]*")
-OFFLINE = ("whisper-tiny.en", "low-level", "minilm", "ge2e")
+OFFLINE = ("whisper-tiny.en", "low-level", "minilm")
 
 
 def open_stream(encoder: str, layers: LayerRule = "all", pool: int = 1, window_s: float = 30.0) -> Stream:
@@ -28,7 +27,7 @@ def open_stream(encoder: str, layers: LayerRule = "all", pool: int = 1, window_s
     Parameters
     ----------
     encoder : str
-        ``"whisper-tiny.en"``, ``"low-level"``, ``"minilm"`` or ``"ge2e"``, which work offline; or a folder written by
+        ``"whisper-tiny.en"``, ``"low-level"`` or ``"minilm"``, which work offline; or a folder written by
         ``save_pretrained``; or the name of a hub model, which is then downloaded: nothing else ever is.
     layers : LayerRule
         ``"all"`` keeps every layer for learned weights. The low-level stream has one.
@@ -52,8 +51,6 @@ def open_stream(encoder: str, layers: LayerRule = "all", pool: int = 1, window_s
 
         model = load_tiny_en().model.get_encoder()
         return AudioStream(WhisperStream(model, WhisperFeatureExtractor(), layers, pool, encoder))
-    if encoder == "ge2e":
-        return AudioStream(SpeakerStream(layers, pool))
     if encoder == "minilm":
         return open_pretrained(str(minilm_folder()), layers, pool, window_s, encoder)
     return open_pretrained(encoder, layers, pool, window_s, encoder)
