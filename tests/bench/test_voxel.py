@@ -189,6 +189,13 @@ def test_a_run_leaves_csv_page_and_plot(tmp_path, monkeypatch):
     assert os.path.getsize(tmp_path / "plot.png") > 5_000
 
 
+def test_a_file_with_other_columns_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(voxel, "this_machine", lambda package: MACHINE)
+    (tmp_path / "voxel_quick_cpu_avx2_1t.csv").write_text("section,cell\n")
+    with pytest.raises(ValueError, match="Use a new file"):
+        voxel.run(voxel.Options("quick", ("maps",), tmp_path))
+
+
 def test_grids_name_known_scenes_and_networks():
     names = {cell[0] for grid in voxel_maps.GRIDS.values() for cell in grid}
     names |= {cell[0] for grid in voxel_layers.GRIDS.values() for cell in grid}

@@ -54,6 +54,7 @@ def run(options: Options, *, progress: Callable[[int, int, str], None] | None = 
     """
     machine = this_machine(Path(tamis.__file__).parent)
     path = options.out / f"voxel_{options.grid}_{machine.device}_{machine.isa}_{machine.threads}t.csv"
+    csv_rows.read(path, VoxelRow)  # a file with other columns is refused before anything is timed
     cells = list(_cells(options))
     rows: list[VoxelRow] = []
     for done, (name, measure) in enumerate(cells):

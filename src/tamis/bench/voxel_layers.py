@@ -33,7 +33,7 @@ _PAPER = (
     (32, 64, 5),
 )
 _MORE = ((16, 16, 3), (64, 64, 3), (96, 96, 3))
-_REFERENCES_UP_TO = 64 * 64  # c_in * c_out: above, the readable dataflows take seconds and tell nothing new
+_REFERENCES_UP_TO = 27 * 64 * 64  # weights: above, the readable dataflows take seconds and tell nothing new
 GRIDS: dict[str, tuple[Cell, ...]] = {
     "quick": tuple(("street_0.05", *config) for config in ((4, 32, 3), (32, 32, 3), (64, 64, 3))),
     "default": tuple((scene, *c) for scene in ("ellipsoid", "street_0.05") for c in (*_PAPER, *_MORE)),
@@ -110,7 +110,7 @@ def _contestants(
     def flow(dataflow: str | None) -> Callable[[], Callable[[], Tensor]]:
         return lambda: partial(sparse_conv, feats, weight, kernel_map, dataflow=dataflow)  # type: ignore[arg-type]
 
-    small = weight.shape[1] * weight.shape[2] <= _REFERENCES_UP_TO
+    small = weight.numel() <= _REFERENCES_UP_TO
     references = [name for name in DATAFLOWS if name != "blocked"] if small else []
     return {
         "tamis": flow(None),
