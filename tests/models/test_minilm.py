@@ -63,7 +63,7 @@ def test_loading_draws_nothing(loaded, capfd):
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setattr(minilm, "find_spec", lambda name: None)
+    monkeypatch.setattr("tamis.models.packaged.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'tamis\[models\]'"):
         minilm.load_minilm()
 

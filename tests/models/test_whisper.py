@@ -11,6 +11,8 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from tamis.models import whisper
+from tamis.models.ctranslate2 import read_ctranslate2
+from tamis.models.trimmed_whisper import encode_trimmed
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def test_parity_with_the_standard_forward_at_30_s(tiny):
     mel = torch.randn(1, 80, 3000, generator=torch.Generator().manual_seed(1))
     encoder = tiny.model.model.encoder
     want = encoder(mel, output_hidden_states=True)
-    got = whisper.encode_trimmed(encoder, mel, [3000])
+    got = encode_trimmed(encoder, mel, [3000])
     assert len(got) == 5
     assert torch.allclose(got[-1], want.last_hidden_state, atol=1e-5)
     for mine, theirs in zip(got[:-1], want.hidden_states[:-1], strict=True):
@@ -58,9 +60,9 @@ def test_a_clip_does_not_see_its_neighbours_or_its_padding(small_encoder, frames
     time = max(frames)
     mel = torch.randn(2, 80, time)
     mel[0, :, frames[0] :] = 1e4  # garbage in the padding
-    together = whisper.encode_trimmed(small_encoder, mel, frames)
+    together = encode_trimmed(small_encoder, mel, frames)
     for i, count in enumerate(frames):
-        alone = whisper.encode_trimmed(small_encoder, mel[i : i + 1, :, :count], [count])
+        alone = encode_trimmed(small_encoder, mel[i : i + 1, :, :count], [count])
         valid = (count + 1) // 2
         for a, b in zip(alone, together, strict=True):
             assert a.shape == (1, valid, 32)
@@ -77,7 +79,7 @@ def test_trimming_is_what_a_shorter_encoder_would_do(small_encoder):
     state["embed_positions.weight"] = state["embed_positions.weight"][:25]
     short.load_state_dict(state)
     mel = torch.randn(3, 80, 50)
-    got = whisper.encode_trimmed(small_encoder, mel, [50] * 3)[-1]
+    got = encode_trimmed(small_encoder, mel, [50] * 3)[-1]
     assert torch.allclose(got, short(mel).last_hidden_state, atol=1e-5)
 
 
@@ -93,7 +95,7 @@ def test_trimming_is_what_a_shorter_encoder_would_do(small_encoder):
 )
 def test_wrong_shapes_are_named(small_encoder, shape, frames):
     with pytest.raises(ValueError, match="encode_trimmed"):
-        whisper.encode_trimmed(small_encoder, torch.zeros(shape), frames)
+        encode_trimmed(small_encoder, torch.zeros(shape), frames)
 
 
 def test_greedy_decoding_speaks(tiny):
@@ -106,7 +108,7 @@ def test_greedy_decoding_speaks(tiny):
 def test_a_foreign_file_is_refused(tmp_path, content):
     (tmp_path / "model.bin").write_bytes(content)
     with pytest.raises(ValueError, match="read_ctranslate2"):
-        whisper.read_ctranslate2(tmp_path / "model.bin")
+        read_ctranslate2(tmp_path / "model.bin")
 
 
 def ct2_bytes(tensors: dict[str, np.ndarray]) -> bytes:
@@ -123,13 +125,13 @@ def ct2_bytes(tensors: dict[str, np.ndarray]) -> bytes:
 def test_an_incomplete_model_is_refused(tmp_path):
     tensors = {"encoder/conv1/bias": np.arange(4, dtype="<f2")}
     (tmp_path / "model.bin").write_bytes(ct2_bytes(tensors))
-    read = whisper.read_ctranslate2(tmp_path / "model.bin")
+    read = read_ctranslate2(tmp_path / "model.bin")
     assert np.array_equal(read["encoder/conv1/bias"], tensors["encoder/conv1/bias"])
     with pytest.raises(ValueError, match="is not Whisper tiny"):
         whisper.load_tiny_en(tmp_path)
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setattr(whisper, "find_spec", lambda name: None)
+    monkeypatch.setattr("tamis.models.packaged.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"tamis\[models\]"):
         whisper.tiny_en_folder()

@@ -22,6 +22,7 @@ from tamis.emotion.streams.transcribe import Transcriber, open_transcriber
 from tamis.emotion.streams.variants import make_variant
 from tamis.emotion.vad import Segment, holds_speech, speech_segments
 from tamis.emotion.windows import joined, plan_windows
+from tamis.models.whisper import TINY_EN, TinyEn, load_tiny_en
 
 WHOLE_S = 15.0
 """Recordings up to this length are heard as they are, like the utterances of a corpus."""
@@ -46,10 +47,12 @@ class Recogniser:
         missing, which the ensemble was trained to bear.
     """
 
-    def __init__(self, folder: str | Path, transcriber: str | None = "whisper-tiny.en") -> None:
+    def __init__(self, folder: str | Path, transcriber: str | None = TINY_EN) -> None:
         self.ensemble = Ensemble(folder)
-        self.encoders = open_encoders(self.ensemble)
-        self.transcriber: Transcriber | None = open_transcriber(transcriber) if transcriber else None
+        wanted = [transcriber, *(s.open_with["encoder"] for s in self.ensemble.streams.values())]
+        tiny_en = load_tiny_en() if TINY_EN in wanted else None
+        self.encoders = open_encoders(self.ensemble, tiny_en)
+        self.transcriber: Transcriber | None = open_transcriber(transcriber, tiny_en) if transcriber else None
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -198,14 +201,14 @@ class Recogniser:
             yield Moment(start_s, end_s, named, self.named_attributes(values))
 
 
-def open_encoders(ensemble: Ensemble) -> dict[str, Stream]:
+def open_encoders(ensemble: Ensemble, tiny_en: TinyEn | None) -> dict[str, Stream]:
     """One encoder per stream; streams that are views of the same encoder share it."""
     shared: dict[str, Stream] = {}
     encoders = {}
     for name, stream in ensemble.streams.items():
         key = repr(sorted(stream.open_with.items()))
         if key not in shared:
-            shared[key] = open_stream(**stream.open_with)
+            shared[key] = open_stream(**stream.open_with, tiny_en=tiny_en)
         encoders[name] = shared[key]
     return encoders
 
@@ -252,7 +255,7 @@ def subsets_of(streams: frozenset[str]) -> list[frozenset[str]]:
     return [frozenset(g) for size in range(len(streams) + 1) for g in combinations(sorted(streams), size)]
 
 
-def load(where: str | Path, transcriber: str | None = "whisper-tiny.en") -> Recogniser:
+def load(where: str | Path, transcriber: str | None = TINY_EN) -> Recogniser:
     """Load a recogniser.
 
     Parameters

