@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tamis.bench import gate, mkl, peers
-from tamis.bench.contestants import ALL, DENSE, PACKED_DENSE, PEERS, ROLES
+from tamis.bench.contestants import ALL, CANDIDATES, DENSE, PACKED_DENSE, PEERS, ROLES, ROUNDED
 from tamis.bench.gate import Operands
 from tamis.bench.prepared import Unavailable
 from tamis.workloads.dlmc import Spec, generate

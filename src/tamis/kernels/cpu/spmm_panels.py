@@ -37,11 +37,13 @@ def call_panels(
     -------
     Tensor, shape (n, m) if ``by_rows`` else (m, n), dtype of ``b``
     """
-    if b.stride(-1) != 1:
+    row_stride, column_stride = b.stride()
+    if column_stride != 1:
         b = b.contiguous()
+        row_stride = b.stride(0)
     blocks, groups, ids, _, values = packed
     m = sizes[0]
-    n = b.shape[0] if by_rows else b.shape[1]
+    n = b.shape[not by_rows]
     c = b.new_empty(n, m) if by_rows else b.new_empty(m, n)  # sizes one by one: half the time of a tuple
     function(
         blocks.data_ptr(),
@@ -52,7 +54,7 @@ def call_panels(
         STORED[values.dtype],
         0 if row_scale is None else row_scale.data_ptr(),
         b.data_ptr(),
-        b.stride(0),
+        row_stride,
         c.data_ptr(),
         m if by_rows else n,
         n,
