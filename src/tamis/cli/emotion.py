@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+
+from tamis.cli.emotion_arguments import chosen_variants, open_corpus, open_streams, parse_prior
+from tamis.cli.emotion_tables import corpus_table, finding_lines, models_table, plain_table
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from tamis.emotion.corpora.checks import Findings
-    from tamis.emotion.corpora.table import Corpus
-    from tamis.emotion.prior import Prior
     from tamis.emotion.result import EmotionResult
 
 app = typer.Typer(no_args_is_help=True)
@@ -88,10 +84,17 @@ def features(
     out: Annotated[Path, typer.Option("--out", "-o", help="The feature set to make or complete.")],
     stream: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=ENCODER[,layers=all|last|last4|N][,pool=N]; may be given often."),
+        typer.Option(
+            help="NAME=ENCODER[,layers=all|last|last4|N][,pool=N]; may be given often. "
+            "Without it, those that the preset tuned hears."
+        ),
     ] = None,
     variant: Annotated[
-        list[str] | None, typer.Option(help="speed0.9, tempo1.1, voice1.12, noise15; may be given often.")
+        list[str] | None,
+        typer.Option(
+            help="speed0.9, tempo1.1, voice1.12, noise15, none; may be given often. "
+            "Without it, those that the preset tuned hears."
+        ),
     ] = None,
     transcribe: Annotated[
         str | None, typer.Option(help="Whisper for utterances without text: whisper-tiny.en or another.")
@@ -102,25 +105,19 @@ def features(
 ) -> None:
     """Run frozen encoders over a corpus, each clip once; the same command goes on after an interruption."""
     from tamis.emotion.streams.extract import extract
-    from tamis.emotion.streams.named import open_stream
-    from tamis.emotion.streams.specification import parse_stream
     from tamis.emotion.streams.transcribe import open_transcriber
     from tamis.emotion.streams.transcripts import fill_transcripts
 
     console = Console()
-    asked = [
-        parse_stream(text)
-        for text in stream or ("whisper=whisper-tiny.en,pool=2", "low_level=low-level,pool=2")
-    ]
+    streams, variants = open_streams(stream), chosen_variants(variant)
     found = open_corpus(form, where, option, categories, merge)
-    streams = {s.name: open_stream(s.encoder, s.layers, s.pool, s.window_s) for s in asked}
     with progress_bar(console) as tell:
         if transcribe:
             words = open_transcriber(transcribe)
             found = fill_transcripts(
                 found, out / "transcripts.jsonl", words, lambda done, total: tell("transcripts", done, total)
             )
-        done = extract(found, out, streams, variant or (), progress=tell)
+        done = extract(found, out, streams, variants, progress=tell)
     for name in streams:
         console.print(f"{name}: {done.encoded[name]} encoded, {done.reused[name]} found from before")
     for name, reason in done.skipped:
@@ -228,97 +225,6 @@ def export(
     from tamis.emotion.export import export_recogniser
 
     typer.echo(str(export_recogniser(run, out)))
-
-
-def open_corpus(
-    form: str, where: Path, option: list[str] | None, categories: str | None, merge: list[str] | None
-) -> Corpus:
-    from tamis.emotion.corpora.named import read_corpus
-    from tamis.emotion.corpora.regroup import regroup
-
-    options: dict[str, Any] = {
-        k: int(v) if v.isdigit() else v for k, v in pairs(option or [], "--option").items()
-    }
-    try:
-        found = read_corpus(form, where, **options)
-    except TypeError:
-        raise ValueError(f"the reader of {form} does not know the options {', '.join(options)}.") from None
-    if categories:
-        return regroup(found, categories.split(","), pairs(merge or [], "--merge"))
-    return found
-
-
-def pairs(texts: list[str], what: str) -> dict[str, str]:
-    split = [text.partition("=") for text in texts]
-    if bad := [name for name, equals, value in split if not (name and equals and value)]:
-        raise ValueError(f"{what} {bad[0]!r}: expected NAME=VALUE.")
-    return {name: value for name, _, value in split}
-
-
-def parse_prior(text: str) -> Prior:
-    """A word, or shares such as ``happy=0.2,sad=0.8``."""
-    if text in ("trained", "natural", "balanced"):
-        return text  # type: ignore[return-value]
-    try:
-        return {name: float(share) for name, share in pairs(text.split(","), "--prior").items()}
-    except ValueError:
-        raise ValueError(
-            f"--prior {text!r}: expected trained, natural, balanced, or shares as in happy=0.2,sad=0.8."
-        ) from None
-
-
-def corpus_table(found: Corpus) -> Table:
-    table = Table("category", "votes", "mentions", "utterances with it first")
-    votes = found.table[[f"votes/{c}" for c in found.categories]].to_numpy()
-    first = votes.argmax(axis=1)[votes.sum(axis=1) > 0]
-    for i, category in enumerate(found.categories):
-        mentions = found.table[f"mentions/{category}"].sum()
-        table.add_row(category, f"{votes[:, i].sum():g}", f"{mentions:g}", str((first == i).sum()))
-    speakers = found.table["speaker"].replace("", None).nunique()
-    splits = found.table["split"].replace("", "none").value_counts()
-    table.title = f"{found.name}: {len(found)} utterances, {speakers} speakers"
-    table.caption = ", ".join(f"{split} {count}" for split, count in splits.items())
-    return table
-
-
-def models_table(rows: list[dict[str, Any]]) -> Table:
-    """One line per model: figures with their intervals, and how much better the ensemble is."""
-    table = Table("model", "macro-F1", "UAR", "accuracy", "JSD", "ECE", "ensemble's gain in macro-F1")
-    for row in rows:
-        ranges = [
-            f"{row[f]:.3f} [{row[f + '_low']:.3f}, {row[f + '_high']:.3f}]" for f in ("macro_f1", "uar")
-        ]
-        gain = row.get("macro_f1_gain", math.nan)
-        told = (
-            ""
-            if math.isnan(gain)
-            else f"{gain:+.3f} [{row['macro_f1_gain_low']:+.3f}, {row['macro_f1_gain_high']:+.3f}]"
-        )
-        table.add_row(row["model"], *ranges, *(f"{row[f]:.3f}" for f in ("accuracy", "jsd", "ece")), told)
-    return table
-
-
-def plain_table(title: str, frame: DataFrame) -> Table:
-    table = Table(*map(str, frame.columns), title=title)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
-    return table
-
-
-def finding_lines(found: Findings) -> Iterator[str]:
-    for speaker, splits in found.leaking_speakers.items():
-        yield f"leak: speaker {speaker} is in {', '.join(splits)}"
-    for group in found.duplicates:
-        yield f"duplicates: {', '.join(group)}"
-    for kind, entries in (("missing", found.missing), ("damaged", found.damaged)):
-        for name, reason in entries:
-            yield f"{kind}: {name}: {reason}"
-    for category in found.empty_categories:
-        yield f"empty: no votes for {category}"
-    yield (
-        f"{found.unusable} unusable, {found.unlabelled} unlabelled, {found.single_vote} with one vote, "
-        f"{found.unknown_speakers} of unknown speaker, {found.crossing_duplicates} duplicate groups across splits"
-    )
 
 
 def writer(as_json: bool, as_csv: bool, categories: tuple[str, ...]) -> Callable[[EmotionResult], None]:
