@@ -17,7 +17,7 @@ from tamis.bench.voxel_scenes import coordinates, frame
 from tamis.ops.kernel_map import KernelMap, build_map
 from tamis.tuning.timer import Timing, time_interleaved
 from tamis.voxel import networks
-from tamis.voxel.planning import Plan, plan, sorted_keys
+from tamis.voxel.planning import Plan, build_levels, plan, sorted_keys
 from tamis.voxel.requests import steps_of
 from tamis.voxel.tensor import VoxelTensor
 
@@ -159,7 +159,8 @@ def _with_cuts(made: Plan) -> Plan:
 
 
 def _maps_layer_by_layer(made: Plan, coords: Tensor) -> None:
-    """What a network without a shared plan does: sort, search and cut once for every layer."""
+    """What a network without a shared plan does: derive levels on the way, sort, search and cut once for every layer."""
+    build_levels(made.trace, made.layout, made.level_keys[0])
     for record in made.trace.layers:
         key = record.step.key
         sources, targets = (made.level_keys[level] for level in (key.source, key.target))

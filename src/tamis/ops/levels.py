@@ -11,13 +11,15 @@ from tamis.formats.packed_coords import KeyLayout, coarsen, field_of
 
 
 def sorted_distinct(keys: Tensor) -> Tensor:
-    """Sort keys and drop duplicates; equal neighbours are dropped first, which makes the sort smaller."""
+    """Sort keys and drop duplicates; equal neighbours are dropped first, which makes the sort smaller, or needless."""
     if len(keys) < 2:
         return keys
     keep = torch.ones_like(keys, dtype=torch.bool)
     torch.ne(keys[1:], keys[:-1], out=keep[1:])
-    ordered = keys[keep].sort().values
-    return torch.unique_consecutive(ordered)
+    found = keys.masked_select(keep)
+    if bool((found[1:] > found[:-1]).all()):
+        return found
+    return torch.unique_consecutive(found.sort().values)
 
 
 def minkowski_level(keys: Tensor, layout: KeyLayout, stride: Sequence[int]) -> Tensor:
@@ -58,15 +60,15 @@ def spconv_level(
         Outputs have 0 <= x, y, z < bounds, in cells of the finest grid. Without it the grid has no border.
     """
     for axis in (2, 1, 0):  # the window is a box: one axis after the other, duplicates dropped in between
-        found = [keys[:0]]
-        for step in steps[:, axis].unique().tolist():
-            moved = keys - layout.offset_key(*_along(axis, step))
-            field = field_of(moved, layout, axis + 1)
-            inside = _on_lattice(field, stride[axis])  # the bias is a multiple of every stride
-            if bounds is not None:
-                inside &= (field >= layout.bias[axis]) & (field < layout.bias[axis] + bounds[axis])
-            found.append(moved[inside])
-        keys = sorted_distinct(torch.cat(found))
+        descending = reversed(steps[:, axis].unique().tolist())
+        moves = keys.new_tensor([-layout.offset_key(*_along(axis, step)) for step in descending])
+        # Row by row these ascend already along z, if the window has at most stride + 1 cells.
+        moved = keys[:, None] + moves
+        field = field_of(moved, layout, axis + 1)
+        inside = _on_lattice(field, stride[axis])  # the bias is a multiple of every stride
+        if bounds is not None:
+            inside &= (field >= layout.bias[axis]) & (field < layout.bias[axis] + bounds[axis])
+        keys = sorted_distinct(moved.masked_select(inside))
     return keys
 
 

@@ -154,7 +154,7 @@ def plan(
     check_lattice(coords, traced.levels[0])
     layout = choose_layout(coords, guard=traced.guard(), lattice=traced.lattice())
     keys, order = sorted_keys(coords, layout)
-    level_keys = _build_levels(traced, layout, keys)
+    level_keys = build_levels(traced, layout, keys)
     maps = _build_maps(traced, layout, level_keys)
     scenes = (
         batch_size if batch_size is not None else (int(keys[-1]) >> layout.shifts[0]) + 1 if len(keys) else 0
@@ -187,7 +187,8 @@ def sorted_keys(coords: Tensor, layout: KeyLayout) -> tuple[Tensor, Tensor | Non
     return keys, order
 
 
-def _build_levels(traced: Trace, layout: KeyLayout, keys: Tensor) -> list[Tensor]:
+def build_levels(traced: Trace, layout: KeyLayout, keys: Tensor) -> list[Tensor]:
+    """Sorted keys of every level, from those of the input."""
     built = [keys]
     for level in traced.levels[1:]:
         assert level.parent is not None
