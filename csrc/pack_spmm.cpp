@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "half.h"
 #include "parallel.h"
 
 namespace tamis {
@@ -164,11 +165,6 @@ void fill_bsr_part(const PackSource& source, const PackShape& shape, int64_t par
   }
 }
 
-float widen_bf16(uint16_t x) {
-  union { uint32_t u; float f; } bits = {static_cast<uint32_t>(x) << 16};
-  return bits.f;
-}
-
 template <class From, class To, class Convert>
 void gather(const int32_t* positions, int64_t count, const void* values, void* packed, int threads, Convert&& convert) {
   constexpr int64_t chunk = 1 << 15;
@@ -219,11 +215,10 @@ void pack_values(const int32_t* positions, int64_t count, const void* values, St
       return gather<int8_t, float>(positions, count, values, packed, threads, [](int8_t x) { return float(x); });
     case Stored::bfloat16:
       if (!widen) return gather_same<uint16_t>(positions, count, values, packed, threads);
-      return gather<uint16_t, float>(positions, count, values, packed, threads, widen_bf16);
+      return gather<uint16_t, float>(positions, count, values, packed, threads, bfloat16_to_float);
     case Stored::float16:
       if (!widen) return gather_same<uint16_t>(positions, count, values, packed, threads);
-      return gather<_Float16, float>(positions, count, values, packed, threads,
-                                     [](_Float16 x) { return static_cast<float>(x); });
+      return gather<uint16_t, float>(positions, count, values, packed, threads, half_to_float);
   }
 }
 

@@ -1,11 +1,13 @@
 // The vector of the instruction set being compiled: one type, the same names for every ISA.
 //
-// A kernel is written once over Vec and compiled once per ISA in namespace tamis::TAMIS_ISA. Only <cstdint> and
+// A kernel is written once over Vec and compiled once per ISA in namespace tamis::TAMIS_ISA. Only <cstdint>, half.h and
 // intrinsics may be included here: a standard-library template instantiated under -mavx512f would export a weak symbol
 // that the linker may hand to an older CPU.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+
+#include "half.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -13,7 +15,6 @@
 #include <arm_neon.h>
 #endif
 
-#define TAMIS_INLINE inline __attribute__((always_inline))
 // GCC folds a load that several FMAs share into each of them, and so loads it again and again. Passing the register
 // through an empty asm keeps it a register.
 #define TAMIS_KEEP(vec) asm volatile("" : "+" TAMIS_REG(vec.v))
@@ -108,14 +109,6 @@ TAMIS_INLINE float sum(Vec a) {
 typedef float float4 __attribute__((vector_size(16)));
 typedef float float4_unaligned __attribute__((vector_size(16), aligned(4)));
 typedef int32_t int4v __attribute__((vector_size(16)));
-TAMIS_INLINE float half_to_float(uint16_t h) {
-  const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 1023;
-  union { uint32_t u; float f; } out;
-  if (exponent == 31) out.u = sign | 0x7f800000u | (mantissa << 13);
-  else if (exponent) out.u = sign | ((exponent + 112) << 23) | (mantissa << 13);
-  else { out.f = static_cast<float>(mantissa) * 5.9604644775390625e-8f; out.u |= sign; }
-  return out.f;
-}
 struct Vec {
   static constexpr int width = 4;
 #if defined(__aarch64__)
@@ -139,10 +132,7 @@ struct Vec {
     for (int i = 0; i < count; ++i) p[i] = v[i];
   }
   static TAMIS_INLINE Vec load_bf16(const uint16_t* p) {
-    union { uint32_t u; float f; } x;
-    Vec r;
-    for (int i = 0; i < 4; ++i) { x.u = static_cast<uint32_t>(p[i]) << 16; r.v[i] = x.f; }
-    return r;
+    return {float4{bfloat16_to_float(p[0]), bfloat16_to_float(p[1]), bfloat16_to_float(p[2]), bfloat16_to_float(p[3])}};
   }
   static TAMIS_INLINE Vec load_f16(const uint16_t* p) {
     return {float4{half_to_float(p[0]), half_to_float(p[1]), half_to_float(p[2]), half_to_float(p[3])}};

@@ -77,9 +77,9 @@ def spmm(
     """Sparse × dense matrix product, C = act(A @ B + bias[:, None]).
 
     Equivalent to ``a.to_dense() @ b``, in time proportional to nnz(A)·n instead of m·k·n. Differentiable in
-    ``a.values``, ``b`` and ``bias``. Half-precision inputs are summed in float32. Each row is summed in the order of
-    its columns, so results do not depend on the number of threads, the plan, or the instruction set (but for one that
-    has no fused multiply-add). One column alone (n = 1) is summed in four chains: there the plan counts, threads do not.
+    ``a.values``, ``b`` and ``bias``. Half-precision inputs are summed in float32. A plan gives the same bits for any number
+    of threads. Panel kernels sum each row in the order of its columns, so with n > 1 neither the plan nor the instruction set
+    matters (but for one that has no fused multiply-add); ``cpu/spmv_window``, and any kernel at n = 1, sums in several chains.
 
     Only stored entries take part: a NaN in row j of B reaches row i of C if and only if A stores (i, j).
 
