@@ -19,7 +19,7 @@ from tamis.workloads.manifest import describe
 
 Source = Literal["all", "generated", "layers", "files"]
 
-_SHARE_S = {"quick": 0.06, "default": 0.1, "full": 0.1}
+_SHARE_S = {"quick": 0.06, "default": 0.1, "full": 0.05}
 
 
 @dataclass(frozen=True)
