@@ -84,6 +84,35 @@ def test_half_precision(isa: str, kernel: str, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("kernel", [k.name for k in KERNELS])
+def test_int8_values_with_a_scale_per_row(isa: str, kernel: str) -> None:
+    w = matrices.SHAPED["several blocks of K"]().float()
+    a = tamis.formats.quantize_rows(tamis.BSR.from_dense(w, blocksize=(4, 1)))
+    dense, bias = a.to_dense().double(), torch.randn(a.shape[0])
+    for n, dtype in itertools.product((1, 2, 20, 70), TOLERANCE):
+        b = torch.randn(a.shape[1], n).to(dtype)
+        plan = tamis.plan_spmm(a, n, kernel=kernel)
+        expected = dense @ b.double() + bias[:, None]
+        scale = dense.abs() @ b.double().abs() + bias.abs()[:, None]
+        for c in (
+            tamis.spmm(a, b, plan=plan, bias=bias),
+            tamis.linear(b.T.contiguous(), a, bias, plan=plan).T,
+        ):
+            assert c.dtype == dtype
+            assert ((c.double() - expected).abs() / scale.clamp(min=1e-30)).max() <= TOLERANCE[dtype]
+
+
+def test_windows_reach_the_last_of_very_many_columns(isa: str) -> None:
+    w = torch.zeros(5, 70_001)
+    w[0, 69_990:], w[1, ::10_000], w[4, 65_530:65_550] = 1, 2, 3
+    a, b = tamis.CSR.from_dense(w), torch.randn(70_001, 3)
+    plan = tamis.plan_spmm(a, 1, kernel="cpu/spmv_window")
+    for columns in (b[:, :1], b):
+        torch.testing.assert_close(
+            tamis.spmm(a, columns, plan=plan).double(), w.double() @ columns.double(), atol=1e-4, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("kernel", [k.name for k in KERNELS])
 @pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
 def test_activations(isa: str, kernel: str, activation: str) -> None:
     w = matrices.random(32, 16, 0.6).float() * 3

@@ -177,6 +177,27 @@ def test_gradients_are_those_of_dense(layout: str, activation: str | None, make:
         torch.testing.assert_close(mine.grad, other.grad, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("kernel", [k.name for k in KERNELS])
+def test_gradients_do_not_depend_on_the_kernel(kernel: str) -> None:
+    w = sparse(12, 150).repeat_interleave(4, 0)  # several windows and several blocks of columns
+    a = tamis.BSR.from_dense(w, blocksize=(4, 1))
+    values = a.values.clone().requires_grad_()
+    x = torch.randn(3, 150, requires_grad=True)
+    upstream = torch.randn(3, 48)
+    y = tamis.linear(x, a.with_values(values), plan=tamis.plan_spmm(a, 3, kernel=kernel))
+    grads = torch.autograd.grad(y, (values, x), upstream)
+    expected = torch.autograd.grad(x @ a.with_values(values).to_dense().T, (values, x), upstream)
+    for mine, other in zip(grads, expected, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
+
+
+def test_a_plan_that_keeps_bf16_values_refuses_others(a: tamis.CSR) -> None:
+    plan = tamis.plan_spmm(a.to(torch.bfloat16), 1, kernel="cpu/spmv_window")
+    assert plan.packed[4].dtype == torch.bfloat16
+    with pytest.raises(ValueError, match=r"keeps values as torch.bfloat16, but a holds torch.float32"):
+        tamis.spmm(a, torch.randn(40, 1), plan=plan)
+
+
 def test_operator_passes_the_checks_of_torch_library(a: tamis.CSR) -> None:
     plan = tamis.plan_spmm(a, 8)
     values = a.values.clone().requires_grad_()
