@@ -60,9 +60,9 @@ streams = ["low"]
 name = "both"
 streams = ["low", "wave"]
 [[members]]
-name = "linear"
+name = "ridge"
 streams = ["low", "wave"]
-kind = "linear"
+kind = "ridge"
 """
 
 

@@ -68,11 +68,11 @@ class Stream:
 
 @dataclass(frozen=True, config=STRICT)
 class Member:
-    """One model of the ensemble: a name, the streams it hears, and whether it is a DeepSER or linear."""
+    """One model of the ensemble: a name, the streams it hears, and whether it is a DeepSER or a ridge regression."""
 
     name: Name
     streams: tuple[str, ...]
-    kind: Literal["deep", "linear"] = "deep"
+    kind: Literal["deep", "ridge"] = "deep"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -95,11 +95,13 @@ class Loss:
 
 @dataclass(frozen=True, config=STRICT)
 class Regularisation:
-    """Manifold MixUp (probability per batch, Beta(alpha, alpha)) and the share of streams hidden in training."""
+    """Manifold MixUp (probability per batch, Beta(alpha, alpha)), the share of streams hidden in training, and the strength
+    of ridge members (:meth:`tamis.emotion.ridge.RidgeSER.solve`)."""
 
     mixup_probability: Annotated[float, Field(ge=0, le=1)] = 0.3
     mixup_alpha: Rate = 0.2
     modality_dropout: Share = 0.1
+    ridge: Rate = 1.0
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -123,12 +125,13 @@ class Phase:
 class Meta:
     """The meta-classifier: one linear layer over all members' outputs, trained ``runs`` times for the soup.
 
-    ``inputs`` are the members' probabilities (as published) or their logarithms; ``start="vote"`` begins at the members' mean
-    instead of at random numbers, and ``pull`` is the strength of the quadratic pull back to the start.
+    ``inputs`` are the members' probabilities (as published) or their logarithms. ``start`` is at random numbers (as published),
+    at the members' mean (``"vote"``), or at their weighted mean with the best weight for each member (``"weighted_vote"``);
+    ``pull`` is the strength of the quadratic pull back to the start.
     """
 
     inputs: Literal["probabilities", "log_probabilities"] = "log_probabilities"
-    start: Literal["vote", "random"] = "vote"
+    start: Literal["vote", "weighted_vote", "random"] = "vote"
     pull: Weight = 1.0
     runs: Positive = 6
     batch_size: Positive = 128

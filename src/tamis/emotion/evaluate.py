@@ -13,9 +13,10 @@ from tamis.emotion.bootstrap import Interval, interval, paired_interval, speaker
 from tamis.emotion.config import Config, load_config
 from tamis.emotion.confusion import macro_f1, uar
 from tamis.emotion.features import FeatureSet
-from tamis.emotion.jobs import last_stage, member_folder
+from tamis.emotion.jobs import member_folder
 from tamis.emotion.metrics import Truth, per_category, per_slice, score, taken
 from tamis.emotion.predictions import Predictions, joined
+from tamis.emotion.stages import last_stage
 from tamis.emotion.targets import consensus, primary
 from tamis.emotion.train import runs_of
 from tamis.training.written_beside import write_json, written_beside

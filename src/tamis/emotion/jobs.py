@@ -46,11 +46,6 @@ def member_folder(config: Config, name: str, fold: int | None) -> Path:
     return config.output / "members" / name / ("all" if fold is None else f"fold{fold}")
 
 
-def last_stage(config: Config) -> str:
-    """The members' stage whose weights and predictions count."""
-    return "balanced" if config.balanced.epochs else "natural"
-
-
 def jobs_of(config: Config, packed: Path) -> list[Job]:
     """All trainings of a run: every member on all rows, and once without each fold."""
     folds = (*range(config.splits.folds), None)

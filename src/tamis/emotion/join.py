@@ -13,11 +13,12 @@ from tamis.emotion.categories import ATTRIBUTES
 from tamis.emotion.config import Config, resolved
 from tamis.emotion.confusion import confusion_matrix, macro_f1
 from tamis.emotion.features import FeatureSet
-from tamis.emotion.jobs import last_stage, member_folder, run_fingerprint
+from tamis.emotion.jobs import member_folder, run_fingerprint
 from tamis.emotion.meta import MetaClassifier, MetaData, calibrate, meta_inputs, meta_predict, train_meta
 from tamis.emotion.predictions import Predictions, joined
 from tamis.emotion.sampling import Rows
 from tamis.emotion.soup import Weights, greedy_soup, uniform_soup
+from tamis.emotion.stages import last_stage
 from tamis.emotion.training_data import TrainingData
 from tamis.training.written_beside import write_json, write_tensors
 

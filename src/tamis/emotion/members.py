@@ -17,11 +17,13 @@ from tamis.emotion.mixup import draw_mixing
 from tamis.emotion.modality_dropout import hide_streams
 from tamis.emotion.new_member import new_member
 from tamis.emotion.predictions import Predictions, joined
+from tamis.emotion.ridge import RidgeSER
 from tamis.emotion.sampling import Rows, bucketed
-from tamis.emotion.stages import Schooling, member_phases, training_stages
+from tamis.emotion.stages import Schooling, cut, last_stage, member_phases, training_stages
 from tamis.emotion.stream_input import StreamInput
 from tamis.emotion.training_data import Batch, BatchList, TrainingData
 from tamis.training import EpochReport, StageResult, fit, seed_from, seeded
+from tamis.training.written_beside import write_tensors
 
 MEASURED_UTTERANCES = 2000
 """So many training utterances, evenly spread, suffice for means and deviations of the streams."""
@@ -61,6 +63,10 @@ def train_member(
         )
     measure_streams(model, data, seen.train)
 
+    if isinstance(model, RidgeSER):
+        solve_member(config, data, model, member, seen, folder)
+        return
+
     def publish(trained: nn.Module, result: StageResult) -> None:
         predict_splits(trained, data, seen, member.streams).write(
             folder / result.name / "predictions.parquet"
@@ -75,6 +81,17 @@ def train_member(
         progress=progress,
         on_stage_end=publish,
     )
+
+
+def solve_member(
+    config: Config, data: TrainingData, model: RidgeSER, member: Member, seen: Seen, folder: Path
+) -> None:
+    """A ridge member has no stages: its solution stands where a deep member's last stage would."""
+    rows = cut(seen.train, config.optimisation.batch_size)
+    model.requires_grad_(False).eval().solve(BatchList(data, rows, member.streams), config.regularisation.ridge)
+    stage = folder / last_stage(config)
+    write_tensors(stage / "weights.safetensors", model.state_dict())
+    predict_splits(model, data, seen, member.streams).write(stage / "predictions.parquet")
 
 
 def member_schooling(config: Config, data: TrainingData, member: Member, rows: Rows) -> Schooling:

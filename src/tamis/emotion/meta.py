@@ -21,6 +21,7 @@ from tamis.emotion.stages import Schooling, cut, meta_phases, training_stages
 from tamis.training import fit, seed_from, seeded
 
 SMALLEST_PROBABILITY = 1e-4
+VOTE_STEPS, VOTE_RATE = 500, 0.3
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,16 @@ class MetaClassifier(nn.Module):
         self.linear = nn.Linear(members * outputs, outputs)
         self.register_buffer("temperature", torch.ones(()))
 
-    def start_at_vote(self) -> None:
-        """Begin as the mean of the members: with logarithms as inputs, the geometric mean of their distributions."""
+    def start_at_vote(self, weights: Tensor) -> None:
+        """Begin as the members' mean with ``weights`` (M,): with logarithms as inputs, a geometric mean of distributions.
+
+        Attributes get the weights brought to sum to one.
+        """
         outputs = self.linear.out_features
-        members = self.linear.in_features // outputs
+        blocks = torch.eye(outputs).repeat(len(weights), 1, 1) * weights[:, None, None]
+        blocks[:, self.categories :] /= weights.sum()
         with torch.no_grad():
-            self.linear.weight.copy_(torch.eye(outputs).repeat(1, members) / members)
+            self.linear.weight.copy_(torch.cat(list(blocks), dim=1))
             self.linear.bias.zero_()
 
     def forward(self, inputs: Tensor) -> Prediction:
@@ -117,11 +122,28 @@ def train_meta(
     with seeded(seed, "start"):
         model = MetaClassifier(members, data.soft.shape[1])
     if config.meta.start == "vote":
-        model.start_at_vote()
+        model.start_at_vote(torch.full((members,), 1 / members))
+    elif config.meta.start == "weighted_vote":
+        model.start_at_vote(vote_weights(data, members))
     start = model.linear.weight.detach().clone()
     stages = training_stages(meta_schooling(config, data, development, start))
     fit(model, stages, folder=folder, seed=seed, fingerprint=fingerprint)
     return model.cpu().eval()
+
+
+def vote_weights(data: MetaData, members: int) -> Tensor:
+    """The weight of every member, shape (M,), none negative, with which their mean predicts the hard labels best."""
+    known = np.flatnonzero(~np.isnan(data.soft).any(axis=1))
+    blocks = data.inputs[known].double().unflatten(1, (members, -1))[..., : data.soft.shape[1]]
+    labels = torch.from_numpy(data.soft[known].argmax(axis=1))
+    weights = torch.full((members,), 1 / members, dtype=torch.float64)
+    # Multiplicative updates of a convex loss: no weight changes its sign, and there is no step size to fail.
+    for _ in range(VOTE_STEPS):
+        gradient = torch.func.grad(lambda w: F.cross_entropy(torch.einsum("nmc,m->nc", blocks, w), labels))(
+            weights
+        )
+        weights = weights * torch.exp(-VOTE_RATE * gradient)
+    return weights.float()
 
 
 def meta_schooling(config: Config, data: MetaData, development: MetaData | None, start: Tensor) -> Schooling:

@@ -72,6 +72,11 @@ def meta_phases(config: Config) -> Mapping[Draw, Phase]:
     return {"natural": config.meta.natural, "balanced": config.meta.balanced}
 
 
+def last_stage(config: Config) -> str:
+    """The members' stage whose weights and predictions count."""
+    return "balanced" if config.balanced.epochs else "natural"
+
+
 def _stage(schooling: Schooling, draw: Draw, phase: Phase) -> Stage:
     if phase.patience is not None and schooling.validate is None:
         raise ValueError(
