@@ -17,8 +17,12 @@ import torch
 import tamis
 from tamis.emotion.config import Config, load_config, load_preset
 from tamis.emotion.corpora.named import read_corpus
+from tamis.emotion.ensemble import load_weights
 from tamis.emotion.evaluate import evaluate
 from tamis.emotion.features import FeatureSet
+from tamis.emotion.jobs import member_folder
+from tamis.emotion.join import final_predictions
+from tamis.emotion.meta import MetaClassifier, meta_inputs, meta_predict
 from tamis.emotion.predictions import Predictions, joined
 from tamis.emotion.probe import logistic_probe, probe_streams, ridge_probe
 from tamis.emotion.streams.extract import extract
@@ -49,7 +53,8 @@ def prepare(ravdess: Path, out: Path) -> None:
         return
     corpus = read_corpus("ravdess", ravdess)
     streams = {
-        s.name: open_stream(s.encoder, s.layers, s.pool, s.window_s) for s in map(parse_stream, OFFLINE_STREAMS)
+        s.name: open_stream(s.encoder, s.layers, s.pool, s.window_s)
+        for s in map(parse_stream, OFFLINE_STREAMS)
     }
     done = extract(corpus, out / "features", streams, load_preset("tuned")["heard_variants"])
     logger.info("%s", done)
@@ -69,6 +74,28 @@ def probes(config: Config) -> dict[str, Predictions]:
     return {name: joined(p) for name, p in parts.items()}
 
 
+def earlier_stages(config: Config) -> dict[str, Predictions]:
+    """What each later stage is measured against: deep members after stage 1, and one meta-classifier instead of the soup."""
+    parts: dict[str, list[Predictions]] = {}
+    for run in runs_of(config):
+        for member in run.members:
+            if member.kind == "deep":
+                path = member_folder(run, member.name, None) / "natural" / "predictions.parquet"
+                found = Predictions.read(path).of_split("test")
+                parts.setdefault(f"member/{member.name} after stage 1", []).append(found)
+        parts.setdefault("one meta-classifier", []).append(first_meta_classifier(run))
+    return {name: joined(p) for name, p in parts.items()}
+
+
+def first_meta_classifier(run: Config) -> Predictions:
+    members = [final_predictions(run, member.name).of_split("test") for member in run.members]
+    rows = members[0]
+    model = MetaClassifier(len(members), len(rows.categories))
+    load_weights(model, run.output / "meta" / "all" / "run0" / "balanced" / "weights.safetensors")
+    p, a = meta_predict(model, meta_inputs(members, run.meta.inputs))
+    return Predictions(rows.utterances, rows.splits, rows.categories, p, a)
+
+
 def measure(
     ravdess: Path, out: Path, processes: int = 2, progress: Callable[[str], None] | None = None
 ) -> pd.DataFrame:
@@ -78,7 +105,11 @@ def measure(
     settings.write_text(SETTINGS.format(processes=processes))
     train(settings, progress=progress)
     config = load_config(settings)
-    result = evaluate(settings, slices=("gender", "intensity", "speaker"), others=probes(config))
+    result = evaluate(
+        settings,
+        slices=("gender", "intensity", "speaker"),
+        others={**earlier_stages(config), **probes(config)},
+    )
     rows = result.models.assign(
         corpus="RAVDESS (18 speakers, 1080 utterances)",
         protocol="6 outer folds by speaker",
