@@ -88,7 +88,9 @@ def solve_member(
 ) -> None:
     """A ridge member has no stages: its solution stands where a deep member's last stage would."""
     rows = cut(seen.train, config.optimisation.batch_size)
-    model.requires_grad_(False).eval().solve(BatchList(data, rows, member.streams), config.regularisation.ridge)
+    model.requires_grad_(False).eval().solve(
+        BatchList(data, rows, member.streams), config.regularisation.ridge
+    )
     stage = folder / last_stage(config)
     write_tensors(stage / "weights.safetensors", model.state_dict())
     predict_splits(model, data, seen, member.streams).write(stage / "predictions.parquet")
