@@ -45,7 +45,10 @@ template <class Tile, class T> void column_part(const SpmmCall& call, int64_t pa
   for (int64_t index = 0; index < blocks; ++index) {
     const int64_t first = index * a.block_cols;
     const int64_t count = a.k - first < a.block_cols ? a.k - first : a.block_cols;
-    for (int64_t i = 0; i < count; ++i) T::load_first(from + (first + i) * stride, 1).store_first(b + i, 1);
+    int64_t i = 0;
+    if (stride == 1)
+      for (; i + Vec::width <= count; i += Vec::width) T::load(from + first + i).store(b + i);
+    for (; i < count; ++i) T::load_first(from + (first + i) * stride, 1).store_first(b + i, 1);
     const int64_t(&here)[2] = a.blocks[part * blocks + index];
     const int64_t end = a.blocks[part * blocks + index + 1][0];
     const uint16_t* ids = a.ids + here[1] * Tile::ids;
@@ -63,7 +66,9 @@ template <class Tile, class T> void column_part(const SpmmCall& call, int64_t pa
     const int lanes = rows - i < Vec::width ? static_cast<int>(rows - i) : Vec::width;
     const Vec bias = call.bias ? Vec::load_first(call.bias + first_row + i, lanes) : Vec::zero();
     const Vec scale = call.row_scale ? Vec::load_first(call.row_scale + first_row + i, lanes) : Vec::broadcast(1.0f);
-    T::store_first(c + i, activate(fma(Vec::load(sums + i), scale, bias), call.activation), lanes);
+    const Vec y = activate(fma(Vec::load(sums + i), scale, bias), call.activation);
+    if (lanes == Vec::width) T::store(c + i, y);
+    else T::store_first(c + i, y, lanes);
   }
 }
 
