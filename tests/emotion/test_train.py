@@ -355,3 +355,22 @@ epochs = 0
 name = "deep"
 streams = ["audio", "text"]
 """
+
+
+def test_calibration_is_to_the_votes_and_not_to_smoothed_targets(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tamis.emotion import join
+
+    fitted = []
+    true_calibrate = join.calibrate
+
+    def spy(model: Any, logits: Any, soft: Any) -> None:
+        fitted.append(soft)
+        true_calibrate(model, logits, soft)
+
+    monkeypatch.setattr(join, "calibrate", spy)
+    train(place / "run.toml", changes={"targets": {"smoothing": 0.3}, "natural": {"epochs": 1}})
+    (soft,) = fitted
+    assert soft.min() == 0
+    assert soft.max() == 1

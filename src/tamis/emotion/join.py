@@ -38,9 +38,10 @@ def join_members(config: Config, data: TrainingData) -> None:
     learnt, development = _meta_data(config, data, held_out), _development(config, data, final)
     crossed = cross_fitted(config, data, learnt, development, held_out[0], fingerprint)
     model = soup_of_runs(config, learnt, development, "all", fingerprint)
-    known = ~np.isnan(learnt.soft).any(axis=1)
+    shares = data.unsmoothed[rows]
+    known = ~np.isnan(shares).any(axis=1)
     logits = np.log(crossed.probabilities[known].clip(min=1e-12))
-    calibrate(model, torch.from_numpy(logits), torch.from_numpy(learnt.soft[known]))
+    calibrate(model, torch.from_numpy(logits), torch.from_numpy(shares[known]))
     parts = [_tempered(crossed, float(model.temperature)), _joined_by(model, config, final)]
     write_tensors(folder / "weights.safetensors", model.state_dict())
     joined(parts).write(folder / "predictions.parquet")

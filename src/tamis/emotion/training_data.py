@@ -50,6 +50,8 @@ class TrainingData:
     categories : tuple of str
     soft : shape (N, C)
         Soft labels by the configured rule, NaN where it has no answer.
+    unsmoothed : shape (N, C)
+        The same before smoothing: what probabilities are calibrated to.
     labels : shape (N,)
         Plurality of the primary votes, negative = no agreement.
     attributes : shape (N, 3)
@@ -67,6 +69,7 @@ class TrainingData:
     original: npt.NDArray[np.bool_]
     categories: tuple[str, ...]
     soft: npt.NDArray[np.float64]
+    unsmoothed: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64]
     attributes: npt.NDArray[np.float64]
     train: Rows
@@ -119,8 +122,8 @@ class BatchList:
 def load_training_data(config: Config, packed: Path) -> TrainingData:
     """Read the index, apply the target rule, deal the folds, and open the packed frames (packing them where needed)."""
     features = FeatureSet(config.features)
-    soft = RULES[config.targets.rule](features.votes(), features.mentions(), config.targets.other)
-    soft = smoothed(soft, config.targets.smoothing)
+    unsmoothed = RULES[config.targets.rule](features.votes(), features.mentions(), config.targets.other)
+    soft = smoothed(unsmoothed, config.targets.smoothing)
     labels = consensus(features.votes(), config.targets.other)
     original = features.strings("variant") == ""
     speakers = _speakers_of_sources(features, original)
@@ -139,6 +142,7 @@ def load_training_data(config: Config, packed: Path) -> TrainingData:
         original=original,
         categories=features.categories + extra,
         soft=soft,
+        unsmoothed=unsmoothed,
         labels=labels,
         attributes=features.attributes(),
         train=train,
