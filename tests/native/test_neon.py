@@ -25,7 +25,7 @@ def test_kernels_are_right_on_neon(tmp_path: Path) -> None:
         ),
         *sorted((csrc / "kernels").glob("*.cpp")),
     ]
-    flags = "-O1 -std=c++17 -fopenmp -static -DTAMIS_ISA=baseline -DTAMIS_ISA_baseline".split()
+    flags = ["-O1", "-std=c++17", "-fopenmp", "-static", "-DTAMIS_ISA=baseline", "-DTAMIS_ISA_baseline"]
     subprocess.run(
         [COMPILER, *flags, f"-I{csrc}", f"-I{tmp_path}", *map(str, sources), "-o", str(program)],
         check=True,
