@@ -18,6 +18,7 @@ import torch
 import tamis
 from tamis.emotion.audio import SAMPLE_RATE_HZ, read_audio
 from tamis.emotion.recogniser import Recogniser, load
+from tamis.emotion.streams.encoder import AudioStream
 from tamis.emotion.streams.named import open_stream
 from tamis.models.whisper import TINY_EN
 
@@ -44,8 +45,9 @@ def measure(run: Path, recording: Path) -> pd.DataFrame:
     rows["prediction"] = median_seconds(lambda: recogniser.predict(recording))
     recogniser.transcriber = None
     rows["prediction without transcript"] = median_seconds(lambda: recogniser.predict(recording))
-    encoder = open_stream(TINY_EN).encoder
-    rows[FEATURES] = median_seconds(lambda: encoder.encode([samples]))
+    match open_stream(TINY_EN):
+        case AudioStream(encoder):
+            rows[FEATURES] = median_seconds(lambda: encoder.encode([samples]))
     audio_s = len(samples) / SAMPLE_RATE_HZ
     table = pd.DataFrame({"what": rows.keys(), "seconds": rows.values()})
     table["times_real_time"] = (audio_s / table["seconds"]).where(table["what"] != "load")
