@@ -10,6 +10,8 @@ import torch
 
 import tamis
 from tamis.cli.main import VERBS
+from tamis.kernels.cpu.native import native
+from tamis.tuning.store import path_for
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +73,9 @@ def test_a_damaged_file_is_one_sentence_not_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_tune_keeps_constants_that_plans_then_use(tmp_path: Path) -> None:
+def test_tune_keeps_constants_that_plans_then_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAMIS_TUNING", str(tmp_path))
+    path_for(native().isa(), 1).write_text("{")  # damaged: tuning again is the cure that the error names
     ended = run("tune", TAMIS_TUNING=str(tmp_path), OMP_NUM_THREADS="1")
     assert ended.returncode == 0, ended.stderr
     (kept,) = tmp_path.glob("*.json")

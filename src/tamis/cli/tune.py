@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from tamis.kernels.cpu.native import native
 from tamis.ops.spmm_tune import tune_spmm
-from tamis.tuning.store import save_machine
+from tamis.tuning.store import forget_machine, save_machine
 
 app = typer.Typer(add_completion=False)
 
@@ -18,6 +18,7 @@ app = typer.Typer(add_completion=False)
 def tune() -> None:
     """Measure kernels and dense products for some seconds and keep the constants; plans made afterwards use them."""
     console = Console()
+    forget_machine(native().isa(), torch.get_num_threads())
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("measuring")
         machine = tune_spmm(

@@ -113,7 +113,7 @@ def _panels(
         parts, blocks = math.ceil(m / tiling.part_rows), max(1, math.ceil(k / tiling.block_cols))
         steps = density * m * k * padding / 4
         groups = min(m / 4 * blocks, steps + 2 * m / 4)
-        structure = Structure(m, k, steps, groups, parts, tiling.part_rows, tiling.block_cols, id_bytes)
+        structure = Structure(k, steps, groups, parts, tiling.part_rows, id_bytes)
         return panel_work(structure, n, machine, threads)
 
     return SpmmKernel(name, refuses, pack, work)
@@ -125,7 +125,7 @@ def _window(
     """Expected time, columns of the better window, work: a wide one costs loads, a narrow one is not filled."""
     options = []
     for window in WINDOWS:
-        work = window_work(a.shape, density, window, a.values.element_size(), n, machine, threads)
+        work = window_work(a.shape, density, window, a.values.element_size(), n, threads)
         options.append((kernel_us(machine, "cpu/spmv_window", work), window, work))
     return min(options, key=lambda option: option[0])
 

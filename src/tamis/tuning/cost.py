@@ -19,25 +19,23 @@ class Structure:
 
     Attributes
     ----------
-    m, k : int
-        Shape.
+    k : int
+        Columns.
     steps : float
         Steps of the inner loop over the whole matrix, padding included; a step is four values.
     groups : float
         Groups of four rows, summed over blocks of columns.
-    parts, part_rows, block_cols : int
-        Parts of rows, rows of one, and columns per block.
+    parts, part_rows : int
+        Parts of rows, and rows of one.
     id_bytes : int
         Of the column ids of a step.
     """
 
-    m: int
     k: int
     steps: float
     groups: float
     parts: int
     part_rows: int
-    block_cols: int
     id_bytes: int
 
 
@@ -139,7 +137,6 @@ def window_work(
     window: int,
     value_bytes: int,
     n: int,
-    machine: Machine,
     threads: int,
 ) -> Work:
     """Count the work of ``spmv_window`` (csrc/kernels/spmv_window.cpp); a step is one strip."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tamis.tuning.cost import KernelPrices, Machine
 from tamis.tuning.store import load_machine
 
@@ -60,5 +62,9 @@ SHIPPED: dict[str, Machine] = {
 
 
 def machine_for(isa: str, threads: int) -> Machine:
-    """Return the tuned constants of this device, ISA and number of threads, or the shipped ones of the ISA."""
-    return load_machine(isa, threads) or SHIPPED[isa]
+    """Return the tuned constants of this device, ISA and number of threads, or the shipped ones of the ISA.
+
+    A tuning that is older than a kernel leaves that kernel its shipped prices.
+    """
+    shipped, tuned = SHIPPED[isa], load_machine(isa, threads)
+    return dataclasses.replace(tuned, kernels=shipped.kernels | tuned.kernels) if tuned else shipped

@@ -53,6 +53,11 @@ def save_machine(machine: Machine, isa: str, threads: int) -> Path:
     return path
 
 
+def forget_machine(isa: str, threads: int) -> None:
+    """Remove what is stored for this device, damaged or not; shipped constants serve until the next tuning is kept."""
+    path_for(isa, threads).unlink(missing_ok=True)
+
+
 def load_machine(isa: str, threads: int) -> Machine | None:
     """Read the machine stored for this device, or None if there is none.
 
