@@ -9,7 +9,7 @@ from torch import Tensor
 import tamis
 from tamis.formats import SparseMatrix
 from tamis.kernels.reference.spmm import spmm as reference
-from tamis.ops.spmm_kernels import KERNELS
+from tamis.ops.spmm import KERNELS
 from tests.conformance import matrices
 
 # Per unit of sum(|a| |b|): float32 sums err by at most k roundings; half types round B before and C after.

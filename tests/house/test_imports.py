@@ -105,7 +105,7 @@ model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.L
 tamis.prune(model, sparsity=0.9); tamis.sparsify(model, example_inputs=(x,)); model(x)
 from tamis import voxel
 import tamis.voxel.scenes
-from tamis.ops.spmm_measure import measure_candidates
+from tamis.ops.spmm import measure_candidates
 measure_candidates(a, 8, budget_s=0.01)
 print(torch.get_num_threads())
 """

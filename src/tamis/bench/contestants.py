@@ -9,7 +9,7 @@ from typing import Literal
 from tamis.bench import ours, peers
 from tamis.bench.gate import Operands
 from tamis.bench.prepared import Prepared
-from tamis.ops.spmm_kernels import KERNELS
+from tamis.ops.spmm import KERNELS
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import tamis
 from tamis.bench.gate import Operands
 from tamis.bench.prepared import Prepared, Unavailable, as_is, transposed
 from tamis.formats import BSR, CSR, NM, quantize_rows
-from tamis.ops.spmm_plan import SpmmPlan
+from tamis.ops.spmm import SpmmPlan
 from tamis.workloads.dlmc import unit_shape
 
 Format = CSR | BSR | NM

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import tamis
 from tamis.formats import SparseMatrix
-from tamis.ops.spmm_measure import measure_candidates
+from tamis.ops.spmm import measure_candidates
 
 app = typer.Typer(add_completion=False)
 

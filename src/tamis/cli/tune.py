@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tamis.kernels.cpu.native import native
-from tamis.ops.spmm_tune import tune_spmm
+from tamis.ops.spmm import tune_spmm
 from tamis.tuning.store import forget_machine, save_machine
 
 app = typer.Typer(add_completion=False)

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tamis.formats import CSR, NM, SparseMatrix
-from tamis.ops.spmm import linear, plan_spmm
-from tamis.ops.spmm_plan import SpmmPlan
+from tamis.ops.spmm import SpmmPlan, linear, plan_spmm
 
 # (largest n served, n that the plan is chosen for); the last serves all above too.
 BUCKETS = ((1, 1), (8, 8), (48, 32), (256, 128), (2**62, 512))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tamis.formats import SparseMatrix
-from tamis.ops.spmm_plan import SpmmPlan
+from tamis.ops.spmm.plan import SpmmPlan
 
 KERNEL_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 ACTIVATIONS = (None, "relu", "gelu", "silu")

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from tamis.formats import SparseMatrix
 from tamis.kernels.cpu.native import native
-from tamis.ops.spmm_checks import check_dense, check_epilogue, check_inner, check_matrix, check_plan
-from tamis.ops.spmm_kernels import KERNELS, SpmmKernel, find
-from tamis.ops.spmm_library import call_spmm
-from tamis.ops.spmm_plan import Candidate, SpmmPlan, structure_tensors
+from tamis.ops.spmm.checks import check_dense, check_epilogue, check_inner, check_matrix, check_plan
+from tamis.ops.spmm.kernels import KERNELS, SpmmKernel, find
+from tamis.ops.spmm.library import call_spmm
+from tamis.ops.spmm.plan import Candidate, SpmmPlan, structure_tensors
 from tamis.tuning.cost import Machine, dense_us
 from tamis.tuning.machines import machine_for
 
@@ -30,7 +30,7 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan
     n : int
         Columns of B, i.e. tokens for :func:`linear`.
     kernel : str, optional
-        Take this kernel whatever the prediction; a name from ``tamis.ops.spmm_kernels.KERNELS``.
+        Take this kernel whatever the prediction; a name from ``tamis.ops.spmm.kernels.KERNELS``.
 
     Raises
     ------

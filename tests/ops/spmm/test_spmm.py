@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import tamis
-from tamis.ops.spmm_kernels import KERNELS
+from tamis.ops.spmm import KERNELS
 
 
 def sparse(m: int = 48, k: int = 40, density: float = 0.3, seed: int = 0) -> Tensor:

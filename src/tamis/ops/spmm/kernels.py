@@ -11,7 +11,7 @@ import torch
 from tamis.formats import BSR, SparseMatrix
 from tamis.kernels.cpu.spmm_pack import SpmmStructure, pack_structure
 from tamis.kernels.cpu.spmv_pack import MAX_COLUMNS, WINDOWS, pack_windows
-from tamis.ops.spmm_structure import PackableStructure, as_blocks, as_rows
+from tamis.ops.spmm.structure import PackableStructure, as_blocks, as_rows
 from tamis.tuning.cost import Machine, Structure, Work, kernel_us, panel_work, window_work
 
 

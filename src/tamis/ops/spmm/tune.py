@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from tamis.formats import BSR, CSR, SparseMatrix
 from tamis.kernels.cpu.native import native
-from tamis.ops.spmm import plan_spmm, spmm
-from tamis.ops.spmm_kernels import KERNELS, find
+from tamis.ops.spmm.call import plan_spmm, spmm
+from tamis.ops.spmm.kernels import KERNELS, find
 from tamis.tuning.cost import KernelPrices, Machine
 from tamis.tuning.fit import Cell, fit_prices
 from tamis.tuning.machines import SHIPPED

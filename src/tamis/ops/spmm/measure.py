@@ -6,7 +6,7 @@ from torch import Tensor, mm, randn
 from torch.nn import functional
 
 from tamis.formats import SparseMatrix
-from tamis.ops.spmm import plan_spmm, spmm
+from tamis.ops.spmm.call import plan_spmm, spmm
 from tamis.tuning.timer import Call, time_interleaved
 
 
