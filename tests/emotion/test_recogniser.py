@@ -25,7 +25,7 @@ from tamis.emotion.streams.extract import extract
 from tamis.emotion.streams.named import open_stream
 from tamis.emotion.timeline_plot import plot_timeline, shares_over_time
 from tamis.emotion.train import train
-from tamis.models.whisper import TINY_EN, load_tiny_en
+from tamis.pretrained import TINY_EN, load_tiny_en
 
 RATE = 16_000
 SETTINGS = """

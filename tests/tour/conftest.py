@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 
-from tamis.models.sentences import SENTENCES
 from tamis.tour.calibration_sentences import CALIBRATION
+from tamis.workloads.sentences import SENTENCES
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def tiny_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny(tiny_folder):
-    from tamis.models.minilm import load_minilm
+    from tamis.pretrained import load_minilm
     from tamis.tour import Encoder
 
     loaded = load_minilm(tiny_folder)

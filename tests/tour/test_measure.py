@@ -6,13 +6,13 @@ import sys
 import pytest
 import torch
 
-from tamis.models.minilm import embed
-from tamis.models.sentences import SENTENCES
+from tamis.pretrained import embed
 from tamis.tour.calibration_sentences import CALIBRATION
 from tamis.tour.measure import Options, run
 from tamis.tour.packed_dense import packed_dense
 from tamis.tour.pruned import Judge, linear_weights
 from tamis.tour.rows import Configuration
+from tamis.workloads.sentences import SENTENCES
 
 FAST = Options(
     sparsities=(0.2, 0.9),

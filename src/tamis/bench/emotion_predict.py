@@ -20,7 +20,7 @@ from tamis.emotion.audio import SAMPLE_RATE_HZ, read_audio
 from tamis.emotion.recogniser import Recogniser, load
 from tamis.emotion.streams.encoder import AudioStream
 from tamis.emotion.streams.named import open_stream
-from tamis.models.whisper import TINY_EN
+from tamis.pretrained import TINY_EN
 
 REPEATS = 7
 FEATURES = "features of Whisper tiny.en"

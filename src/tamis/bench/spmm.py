@@ -179,7 +179,7 @@ def _planned(options: Options) -> Iterator[Job]:
 
 def _minilm_jobs(grid: Grid) -> Iterator[Job]:
     """The layers of MiniLM, where the extra that brings its weights is installed."""
-    from tamis.models.minilm import load_minilm
+    from tamis.pretrained import load_minilm
 
     try:
         model = load_minilm().model

@@ -71,7 +71,7 @@ def _make_minilm(
     """Write one layer of MiniLM-L6 per role, cut by magnitude, laid out and listed as ``make_dlmc`` does."""
     from tamis.formats import CSR
     from tamis.formats.smtx import write_smtx
-    from tamis.models.minilm import load_minilm
+    from tamis.pretrained import load_minilm
     from tamis.workloads.dlmc import cut
     from tamis.workloads.layers import divides, linear_weights
     from tamis.workloads.manifest import Manifest, describe

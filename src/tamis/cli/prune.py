@@ -43,7 +43,7 @@ def prune(
 ) -> None:
     """Prune a model, replace its linear layers by sparse ones where that is faster here, and save it."""
     from tamis.models import save_sparse, sparsify
-    from tamis.models.minilm import load_minilm
+    from tamis.pretrained import load_minilm
     from tamis.pruning import prune as prune_model
     from tamis.pruning.scores import SCORES
     from tamis.tour.calibration_sentences import CALIBRATION

@@ -42,7 +42,7 @@ def tour(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer configurations; about a minute.")] = False,
 ) -> None:
     """Prune a real sentence encoder in many ways, run it on sparse kernels, compare with dense PyTorch; label a street."""
-    from tamis.models.minilm import load_minilm
+    from tamis.pretrained import load_minilm
     from tamis.pruning import parse_pattern
     from tamis.tour import Encoder, Options, run, verdict
     from tamis.tour.report import write_report

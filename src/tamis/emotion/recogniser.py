@@ -22,7 +22,7 @@ from tamis.emotion.streams.transcribe import Transcriber, open_transcriber
 from tamis.emotion.streams.variants import make_variant
 from tamis.emotion.vad import Segment, holds_speech, speech_segments
 from tamis.emotion.windows import joined, plan_windows
-from tamis.models.whisper import TINY_EN, TinyEn, load_tiny_en
+from tamis.pretrained import TINY_EN, TinyEn, load_tiny_en
 
 WHOLE_S = 15.0
 """Recordings up to this length are heard as they are, like the utterances of a corpus."""

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from tamis.models import SparsifyReport, sparsify
-from tamis.models.sentences import SENTENCES
 from tamis.nn import SparseLinear
 from tamis.pruning import NOfM, parse_pattern
 from tamis.tour.calibration_sentences import CALIBRATION
@@ -21,6 +20,7 @@ from tamis.tour.packed_dense import packed_dense
 from tamis.tour.pruned import Encoder, Judge, in_encoder, linear_weights, median_sentence, other_bytes
 from tamis.tour.rows import Configuration, Damage, LayerRow, ModelRow, Speed, Tour
 from tamis.tuning.timer import Timing, time_interleaved
+from tamis.workloads.sentences import SENTENCES
 
 SCORE = "wanda"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from tamis.models.minilm import embed, tokenize
+from tamis.pretrained import embed, tokenize
 from tamis.pruning import NOfM, apply_masks, parse_pattern, prune
 from tamis.tour.rows import Configuration
 

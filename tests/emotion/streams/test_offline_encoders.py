@@ -19,7 +19,7 @@ from tamis.emotion.streams.named import open_stream
 from tamis.emotion.streams.specification import StreamSpecification, parse_stream
 from tamis.emotion.streams.transcribe import open_transcriber
 from tamis.emotion.streams.transcripts import fill_transcripts
-from tamis.models.minilm import minilm_folder
+from tamis.pretrained import minilm_folder
 
 
 def hum(seconds: float) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_minilm_tokens_against_transformers():
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setattr("tamis.models.packaged.find_spec", lambda name: None)
+    monkeypatch.setattr("tamis.pretrained.packaged.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"tamis\[models\]"):
         open_stream("minilm")
 

@@ -14,8 +14,7 @@ from tamis.emotion.streams.low_level import LowLevelStream
 from tamis.emotion.streams.text import TokenStream
 from tamis.emotion.streams.waveform import WaveformStream
 from tamis.emotion.streams.whisper import WhisperStream
-from tamis.models.minilm import minilm_folder
-from tamis.models.whisper import TINY_EN, TinyEn, load_tiny_en
+from tamis.pretrained import TINY_EN, TinyEn, load_tiny_en, minilm_folder
 
 HUB_NAME = re.compile(r"[\w.-]*\w[\w.-]*/[\w.-]*\w[\w.-]*")
 OFFLINE = (TINY_EN, "low-level", "minilm")

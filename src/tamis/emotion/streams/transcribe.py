@@ -16,7 +16,7 @@ import torch
 
 from tamis.emotion.audio import SAMPLE_RATE_HZ, Samples
 from tamis.emotion.streams.encoder import cut_windows
-from tamis.models.whisper import TINY_EN, TinyEn, load_tiny_en
+from tamis.pretrained import TINY_EN, TinyEn, load_tiny_en
 
 if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration

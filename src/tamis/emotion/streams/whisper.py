@@ -24,7 +24,7 @@ from tamis.emotion.streams.encoder import (
     pooled,
     source,
 )
-from tamis.models.trimmed_whisper import encode_trimmed
+from tamis.pretrained import encode_trimmed
 
 if TYPE_CHECKING:
     from transformers import WhisperFeatureExtractor

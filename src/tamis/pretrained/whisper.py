@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tamis.models.ctranslate2 import read_ctranslate2
-from tamis.models.packaged import packaged_folder
+from tamis.pretrained.ctranslate2 import read_ctranslate2
+from tamis.pretrained.packaged import packaged_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -10,9 +10,9 @@ pytest.importorskip("transformers")
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from tamis.models import whisper
-from tamis.models.ctranslate2 import read_ctranslate2
-from tamis.models.trimmed_whisper import encode_trimmed
+from tamis.pretrained import whisper
+from tamis.pretrained.ctranslate2 import read_ctranslate2
+from tamis.pretrained.trimmed_whisper import encode_trimmed
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,6 @@ def test_an_incomplete_model_is_refused(tmp_path):
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setattr("tamis.models.packaged.find_spec", lambda name: None)
+    monkeypatch.setattr("tamis.pretrained.packaged.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"tamis\[models\]"):
         whisper.tiny_en_folder()

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from tamis.models.packaged import packaged_folder
+from tamis.pretrained.packaged import packaged_folder
 
 if TYPE_CHECKING:
     from transformers import BertModel, PreTrainedTokenizerBase
 
+MINILM_L6 = "minilm-l6"
+"""Its name for :func:`tamis.pretrained.load`."""
 MAX_TOKENS = 256
 
 

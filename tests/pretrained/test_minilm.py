@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tamis.models import minilm
-from tamis.models.sentences import SENTENCES
+from tamis.pretrained import minilm
+from tamis.workloads.sentences import SENTENCES
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_loading_draws_nothing(loaded, capfd):
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setattr("tamis.models.packaged.find_spec", lambda name: None)
+    monkeypatch.setattr("tamis.pretrained.packaged.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'tamis\[models\]'"):
         minilm.load_minilm()
 
