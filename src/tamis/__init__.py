@@ -1,5 +1,6 @@
 """Sparse deep-learning inference for PyTorch: what matters stays, the zeros fall through."""
 
+from tamis import pretrained
 from tamis.formats import BSR, CSR, NM, Bitmap, load, save
 from tamis.models import load_sparse, save_sparse, sparsify
 from tamis.ops.spmm import linear, plan_spmm, spmm
@@ -16,6 +17,7 @@ __all__ = [
     "load",
     "load_sparse",
     "plan_spmm",
+    "pretrained",
     "prune",
     "save",
     "save_sparse",
