@@ -15,6 +15,7 @@
 #include "kernels.h"
 #include "parallel.h"
 #include "spmm_column.h"
+#include "spmm_split.h"
 #include "transpose.h"
 
 namespace tamis::TAMIS_ISA {
@@ -194,21 +195,6 @@ template <class Tile, class T, int nv> void run_panel(const SpmmCall& call, cons
       slice + slice_floats}
         .template run<Tile>();
   }
-}
-
-// How many parts a unit takes: the fewer, the more evenly threads are loaded; the more, the fewer slices are made. Counted
-// in rows, a slice being worth some of them; sums of more than `most_rows` would leave L2.
-inline int64_t parts_of_unit(int64_t panels, int64_t parts, int64_t part_rows, int64_t threads) {
-  constexpr int64_t slice_rows = 64, most_rows = 1024;
-  int64_t best = 1, least = INT64_MAX;
-  for (int64_t taken = 1; taken <= parts && (taken == 1 || taken * part_rows <= most_rows); ++taken) {
-    const int64_t units = panels * ((parts + taken - 1) / taken);
-    const int64_t rows = (units + threads - 1) / threads * (taken * part_rows + slice_rows);
-    if (rows > least) continue;
-    best = taken;
-    least = rows;
-  }
-  return best;
 }
 
 template <class Tile, class T> void run_units(const SpmmCall& call) {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 
 from tamis.formats import BSR, SparseMatrix
-from tamis.kernels.cpu.spmm_pack import SpmmStructure, pack_structure
-from tamis.kernels.cpu.spmv_pack import MAX_COLUMNS, WINDOWS, pack_windows
+from tamis.kernels.cpu.spmm_pack import PanelMatrix, pack_panels
+from tamis.kernels.cpu.spmv_pack import MAX_COLUMNS, WINDOWS, WindowMatrix, pack_windows
 from tamis.ops.spmm.structure import PackableStructure, as_blocks, as_rows
 from tamis.tuning.cost import Machine, Structure, Work, kernel_us, panel_work, window_work
 
@@ -32,7 +33,7 @@ class SpmmKernel:
 
     name: str
     refuses: Callable[[SparseMatrix], str | None]
-    pack: Callable[[SparseMatrix, int, Machine, int], SpmmStructure]
+    pack: Callable[[SparseMatrix, int, Machine, int], PanelMatrix | WindowMatrix]
     work: Callable[[SparseMatrix, float, int, Machine, int], Work]
     keeps_dtype: bool = False
 
@@ -95,9 +96,9 @@ def _panels(
 ) -> SpmmKernel:
     """A kernel of csrc/kernels/spmm_panels.h; ``padding``: expected steps times four over nnz."""
 
-    def pack(a: SparseMatrix, n: int, machine: Machine, threads: int) -> SpmmStructure:
+    def pack(a: SparseMatrix, n: int, machine: Machine, threads: int) -> PanelMatrix:
         indices, tiling = structure_of(a), _tiling(a, n, machine, threads, a.density)
-        packed = pack_structure(
+        packed = pack_panels(
             indices.crow_indices,
             indices.col_indices,
             indices.blocksize,
@@ -130,7 +131,7 @@ def _window(
     return min(options, key=lambda option: option[0])
 
 
-def _pack_windows(a: SparseMatrix, n: int, machine: Machine, threads: int) -> SpmmStructure:
+def _pack_windows(a: SparseMatrix, n: int, machine: Machine, threads: int) -> WindowMatrix:
     indices, m = as_rows(a), a.shape[0]
     part_rows = _part_rows(a, math.ceil(m / max(1, 2 * threads, math.ceil(m / 1024))))
     window = _window(a, a.density, n, machine, threads)[1]
@@ -143,7 +144,10 @@ def _work_of_windows(a: SparseMatrix, density: float, n: int, machine: Machine, 
     return _window(a, density, n, machine, threads)[2]
 
 
-def _in_order_of(indices: PackableStructure, packed: SpmmStructure) -> SpmmStructure:
+_Packed = TypeVar("_Packed", PanelMatrix, WindowMatrix)
+
+
+def _in_order_of(indices: PackableStructure, packed: _Packed) -> _Packed:
     """Let positions point into the format's own values."""
     if indices.order is None:
         return packed
@@ -151,8 +155,8 @@ def _in_order_of(indices: PackableStructure, packed: SpmmStructure) -> SpmmStruc
     return replace(packed, positions=own.int())
 
 
-# To add a kernel: its file in csrc/kernels (listed in kernels.h, table.cpp, bind.cpp), its face in kernels/cpu, a line
-# here and one in spmm_library.NATIVE, its prices from `tamis tune`. The conformance tests read this table.
+# To add a kernel: its file in csrc/kernels (listed in kernels.h, table.cpp, bind.cpp), a line in
+# kernels/cpu/spmm.py, one here, one each in NATIVE and PACKED of library.py, its prices from `tamis tune`. The conformance tests read this table.
 KERNELS: tuple[SpmmKernel, ...] = (
     _panels("cpu/spmm_csr", lambda a: None, as_rows, padding=1.05, id_bytes=8),
     _panels("cpu/spmm_bsr", _needs_tall_blocks, as_blocks, padding=1.0, id_bytes=2),  # type: ignore[arg-type]

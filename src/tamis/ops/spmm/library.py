@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from tamis.kernels.cpu import spmm_pack, spmv_pack
-from tamis.kernels.cpu.spmm_bsr import spmm_bsr
-from tamis.kernels.cpu.spmm_csr import spmm_csr
-from tamis.kernels.cpu.spmv_window import spmv_window
+from tamis.kernels.cpu.spmm import spmm_bsr, spmm_csr, spmv_window
+from tamis.kernels.cpu.spmm_pack import PanelMatrix, pack_values
+from tamis.kernels.cpu.spmv_pack import WindowMatrix
 from tamis.kernels.reference.spmm import ACTIVATIONS
 
 NATIVE: dict[str, Callable[..., Tensor]] = {
@@ -25,8 +24,13 @@ NATIVE: dict[str, Callable[..., Tensor]] = {
     "cpu/spmm_bsr": spmm_bsr,
     "cpu/spmv_window": spmv_window,
 }
+PACKED: dict[str, type[PanelMatrix] | type[WindowMatrix]] = {
+    "cpu/spmm_csr": PanelMatrix,
+    "cpu/spmm_bsr": PanelMatrix,
+    "cpu/spmv_window": WindowMatrix,
+}
 
-# packed: blocks, groups, ids, positions, values (SpmmStructure); sizes: m, k, part_rows, block_cols.
+# packed: the tensors of the kernel's packed matrix and the values in its order; sizes: of that matrix.
 SCHEMA = (
     "spmm(Tensor values, Tensor? row_scale, Tensor b, Tensor? bias, Tensor[] packed, int[] sizes, str kernel, "
     "str? activation, bool by_rows) -> Tensor"
@@ -102,7 +106,7 @@ def refresh_packed(packed: Sequence[Tensor], values: Tensor) -> None:
             f"the plan keeps values as {copy.dtype}, but these are {values.dtype}; make another plan."
         )
     if source is None or not source.is_current(values):
-        spmm_pack.pack_values(packed[3], values.detach().contiguous(), copy)
+        pack_values(packed[3], values.detach().contiguous(), copy)
         copy._packed_from = PackedFrom(values)  # type: ignore[attr-defined]
 
 
@@ -122,7 +126,8 @@ def _spmm_cpu(
         bias = bias.float().contiguous()
     if row_scale is not None:
         row_scale = row_scale.contiguous()
-    return NATIVE[kernel](packed, tuple(sizes), row_scale, b, bias, activation, by_rows)
+    matrix = PACKED[kernel].from_tensors(packed[:4], sizes)
+    return NATIVE[kernel](matrix, packed[4], row_scale, b, bias, activation, by_rows)
 
 
 def _spmm_fake(
@@ -159,8 +164,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     m, k = ctx.sizes[:2]
     if not ctx.by_rows:
         grad, b = grad.mT, b.mT  # as rows: grad (n, m), b (n, k)
-    layout = spmv_pack if ctx.kernel == "cpu/spmv_window" else spmm_pack
-    rows, columns = layout.entries([*packed, values], ctx.sizes)
+    rows, columns = PACKED[ctx.kernel].from_tensors(packed, ctx.sizes).entries()
     places, real = rows * k + columns, positions >= 0
     grad_values = grad_b = None
     if ctx.needs_input_grad[0]:

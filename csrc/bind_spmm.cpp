@@ -1,0 +1,128 @@
+// SpMM for Python: packed matrices and calls by named arguments, tensors as addresses.
+#include "bind_spmm.h"
+
+#include "dispatch.h"
+#include "pack_spmm.h"
+#include "pack_window.h"
+#include "spmm_split.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace tamis {
+namespace {
+
+template <class T> T* at(uintptr_t address) { return reinterpret_cast<T*>(address); }
+
+using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+
+// CSR or BSR indices and the tiling that they are packed in.
+struct PanelSource {
+  PackSource source;
+  PackShape shape;
+};
+
+void bind_panel_source(nb::module_& m) {
+  nb::class_<PanelSource>(m, "PanelSource")
+      .def("__init__",
+           [](PanelSource* self, uintptr_t crow, uintptr_t col, int32_t block_rows, int32_t block_columns, int64_t rows,
+              int64_t columns, int32_t part_rows, int32_t block_cols) {
+             new (self) PanelSource{{at<int32_t>(crow), at<int32_t>(col), block_rows, block_columns},
+                                    {rows, columns, part_rows, block_cols}};
+           },
+           nb::kw_only(), "crow"_a, "col"_a, "block_rows"_a, "block_columns"_a, "m"_a, "k"_a, "part_rows"_a, "block_cols"_a)
+      .def("count",
+           [](const PanelSource& self, uintptr_t blocks, int threads) {
+             pack_count(self.source, self.shape, at<int64_t[2]>(blocks), threads);
+           },
+           nb::kw_only(), "blocks"_a, "threads"_a, Unlocked())
+      .def("fill",
+           [](const PanelSource& self, uintptr_t blocks, uintptr_t groups, uintptr_t ids, uintptr_t positions, int threads) {
+             pack_fill(self.source, self.shape, at<int64_t[2]>(blocks), at<SpmmGroup>(groups), at<uint16_t>(ids),
+                       at<int32_t>(positions), threads);
+           },
+           nb::kw_only(), "blocks"_a, "groups"_a, "ids"_a, "positions"_a, "threads"_a, Unlocked());
+}
+
+void bind_window_source(nb::module_& m) {
+  nb::class_<WindowSource>(m, "WindowSource")
+      .def("__init__",
+           [](WindowSource* self, uintptr_t crow, uintptr_t col, int64_t rows, int64_t columns, int32_t part_rows,
+              int32_t window) {
+             new (self) WindowSource{at<int32_t>(crow), at<int32_t>(col), rows, columns, part_rows, window};
+           },
+           nb::kw_only(), "crow"_a, "col"_a, "m"_a, "k"_a, "part_rows"_a, "window"_a)
+      .def("count",
+           [](const WindowSource& self, uintptr_t blocks, int threads) {
+             pack_window_count(self, at<int64_t[2]>(blocks), threads);
+           },
+           nb::kw_only(), "blocks"_a, "threads"_a, Unlocked())
+      .def("fill",
+           [](const WindowSource& self, uintptr_t blocks, uintptr_t groups, uintptr_t steps, uintptr_t positions,
+              int threads) {
+             pack_window_fill(self, at<int64_t[2]>(blocks), at<SpmmGroup>(groups), at<WindowStep>(steps),
+                              at<int32_t>(positions), threads);
+           },
+           nb::kw_only(), "blocks"_a, "groups"_a, "steps"_a, "positions"_a, "threads"_a, Unlocked());
+}
+
+// The structure alone: values come with each call.
+void bind_packed(nb::module_& m) {
+  nb::class_<SpmmPacked>(m, "SpmmPacked")
+      .def("__init__",
+           [](SpmmPacked* self, uintptr_t blocks, uintptr_t groups, uintptr_t ids, int64_t rows, int64_t columns,
+              int32_t part_rows, int32_t block_cols) {
+             new (self) SpmmPacked{rows,    columns, part_rows, block_cols, at<int64_t[2]>(blocks), at<SpmmGroup>(groups),
+                                   at<uint16_t>(ids), nullptr, Stored::float32};
+           },
+           nb::kw_only(), "blocks"_a, "groups"_a, "ids"_a, "m"_a, "k"_a, "part_rows"_a, "block_cols"_a);
+  m.def("pack_values",
+        [](uintptr_t positions, int64_t count, uintptr_t values, int stored, uintptr_t packed, bool widen, int threads) {
+          pack_values(at<int32_t>(positions), count, at<void>(values), static_cast<Stored>(stored), at<void>(packed),
+                      widen, threads);
+        },
+        nb::kw_only(), "positions"_a, "count"_a, "values"_a, "stored"_a, "packed"_a, "widen"_a, "threads"_a, Unlocked());
+}
+
+using SpmmKernel = void (*Kernels::*)(const SpmmCall&);
+
+// Panels of few columns run on narrower vectors.
+template <SpmmKernel kernel, bool panels> void bind_kernel(nb::module_& m, const char* name) {
+  m.def(name,
+        [](const SpmmPacked& packed, uintptr_t values, int stored, uintptr_t row_scale, uintptr_t b, int64_t ldb,
+           uintptr_t c, int64_t ldc, int64_t n, int element, bool by_rows, uintptr_t bias, int activation, int threads) {
+          SpmmCall call;
+          call.a = packed;
+          call.a.values = at<void>(values);
+          call.a.stored = static_cast<Stored>(stored);
+          call.row_scale = at<float>(row_scale);
+          call.n = n;
+          call.b = at<void>(b);
+          call.c = at<void>(c);
+          call.ldb = ldb;
+          call.ldc = ldc;
+          call.element = static_cast<Element>(element);
+          call.by_rows = by_rows;
+          call.bias = at<float>(bias);
+          call.activation = static_cast<Activation>(activation);
+          call.threads = threads;
+          const Kernels& table = panels ? current_for(n) : current();
+          (table.*kernel)(call);
+        },
+        "packed"_a, nb::kw_only(), "values"_a, "stored"_a, "row_scale"_a, "b"_a, "ldb"_a, "c"_a, "ldc"_a, "n"_a,
+        "element"_a, "by_rows"_a, "bias"_a, "activation"_a, "threads"_a, Unlocked());
+}
+
+}  // namespace
+
+void bind_spmm(nb::module_& m) {
+  bind_panel_source(m);
+  bind_window_source(m);
+  bind_packed(m);
+  bind_kernel<&Kernels::spmm_csr, true>(m, "spmm_csr");
+  bind_kernel<&Kernels::spmm_bsr, true>(m, "spmm_bsr");
+  bind_kernel<&Kernels::spmv_window, false>(m, "spmv_window");
+  m.def("parts_of_unit", &parts_of_unit, nb::kw_only(), "panels"_a, "parts"_a, "part_rows"_a, "threads"_a);
+}
+
+}  // namespace tamis
