@@ -20,8 +20,7 @@ from tamis.bench.voxel_peers import (
 from tamis.bench.voxel_rows import VoxelRow
 from tamis.bench.voxel_scenes import coordinates
 from tamis.formats.packed_coords import KeyLayout, choose_layout, unpack
-from tamis.ops.kernel_map import KernelMap, build_map, kernel_offsets
-from tamis.ops.levels import minkowski_level
+from tamis.ops.kernel_map import KernelMap, build_map, kernel_offsets, minkowski_level
 from tamis.tuning.timer import Timing, time_interleaved
 from tamis.voxel.planning import sorted_keys
 

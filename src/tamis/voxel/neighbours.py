@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from tamis.formats.packed_coords import check_coords, choose_layout, unpack
-from tamis.ops.kernel_map import KernelMap, build_map
-from tamis.ops.levels import minkowski_level, spconv_level
+from tamis.ops.kernel_map import KernelMap, build_map, minkowski_level, spconv_level
 from tamis.voxel.modules import Size, conv_spec, triple
 from tamis.voxel.planning import check_lattice, sorted_keys
 from tamis.voxel.requests import Level, MapKey, Rule, bounds_after, steps_of

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tamis.formats.packed_coords import KeyLayout, Triple, check_coords, choose_layout, pack, unpack
-from tamis.ops.kernel_map import KernelMap, build_map
-from tamis.ops.levels import generated_level, minkowski_level, spconv_level
+from tamis.ops.kernel_map import KernelMap, build_map, generated_level, minkowski_level, spconv_level
 from tamis.ops.sparse_conv import Dataflow, explain
 from tamis.voxel.place import Place
 from tamis.voxel.requests import Level, MapKey, MapSpec, steps_of

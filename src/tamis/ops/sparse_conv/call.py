@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from tamis.kernels.cpu.native import ELEMENTS, native
-from tamis.ops import sparse_conv_library  # noqa: F401 (defines torch.ops.tamis.sparse_conv)
 from tamis.ops.kernel_map import KernelMap
-from tamis.ops.sparse_conv_check import check_call
-from tamis.ops.sparse_conv_cost import CPU_PRICES, Prices, predict
+from tamis.ops.sparse_conv import library  # noqa: F401 (defines torch.ops.tamis.sparse_conv)
+from tamis.ops.sparse_conv.checks import check_call
+from tamis.ops.sparse_conv.cost import CPU_PRICES, Prices, predict
 
 Dataflow = Literal["output_stationary", "weight_stationary", "hybrid", "blocked"]
 DATAFLOWS: tuple[Dataflow, ...] = ("blocked", "output_stationary", "weight_stationary", "hybrid")

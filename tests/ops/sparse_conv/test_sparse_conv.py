@@ -6,8 +6,7 @@ import torch
 from tamis import voxel
 from tamis.kernels.cpu.native import force_isa, native
 from tamis.kernels.reference import sparse_conv as reference
-from tamis.ops.sparse_conv import DATAFLOWS, dense_offsets, explain, sparse_conv
-from tamis.ops.sparse_conv_cost import CPU_PRICES, predict
+from tamis.ops.sparse_conv import CPU_PRICES, DATAFLOWS, dense_offsets, explain, predict, sparse_conv
 from tamis.ops.sparse_pool import sparse_pool
 
 ISAS = native().isas_supported()
