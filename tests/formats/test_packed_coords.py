@@ -91,3 +91,27 @@ def test_holds_tells_which_coordinates_fit():
 def test_wrong_shape_or_dtype(coords):
     with pytest.raises(ValueError, match="columns batch, x, y, z"):
         check_coords("f(coords)", coords)
+
+
+def test_room_that_is_not_required_never_widens_the_keys():
+    """Guard and lattice are taken where they are free, and given up where they would cost a wider key."""
+    for extent in (2**3, 2**8, 2**9, 2**10 - 40, 2**10 - 2, 2**10 + 5, 2**20, 2**21 - 40, 2**21 - 4):
+        coords = torch.tensor([[0, 0, 0, 0], [0, extent, extent, extent]], dtype=torch.int32)
+        narrow = choose_layout(coords)
+        roomy = choose_layout(coords, guard=(32, 32, 32), lattice=(16, 16, 16), required=False)
+        assert roomy.dtype == narrow.dtype
+        assert roomy.serves((1, 1, 1), (1, 1, 1))
+        assert torch.equal(unpack(pack(coords, roomy), roomy), coords)
+        try:
+            wanted = choose_layout(coords, guard=(32, 32, 32), lattice=(16, 16, 16))
+        except ValueError:
+            assert not roomy.serves((32, 32, 32), (16, 16, 16))
+        else:
+            assert roomy.serves((32, 32, 32), (16, 16, 16)) == (wanted.dtype == narrow.dtype)
+
+
+def test_a_layout_serves_less_room_and_coarser_lattices_and_no_more():
+    layout = choose_layout(torch.zeros(1, 4, dtype=torch.int32), guard=(4, 5, 6), lattice=(8, 12, 16))
+    assert layout.serves((4, 5, 6), (4, 3, 16))
+    assert not layout.serves((4, 6, 6), (1, 1, 1))
+    assert not layout.serves((1, 1, 1), (3, 1, 1))

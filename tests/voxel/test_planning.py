@@ -26,7 +26,7 @@ def small_unet():
 
 
 def test_every_distinct_map_once():
-    found = voxel.trace(small_unet())
+    found = voxel.required_maps(small_unet())
     assert [level.stride for level in found.levels] == [(s, s, s) for s in (1, 2, 4, 8, 16)]
     sizes = sorted((key.source, key.target, key.kernel_size[0]) for key in found.map_keys())
     same = [(level, level, kernel) for level in range(5) for kernel in (1, 3)]
@@ -105,7 +105,7 @@ def test_tracing_leaves_training_mode_and_statistics_alone():
     net = small_unet().train()
     net.stem[0].norm.eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    voxel.trace(net)
+    voxel.required_maps(net)
     assert net.training
     assert not net.stem[0].norm.training
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())

@@ -120,3 +120,52 @@ def test_devoxelize_has_gradients(method):
         return voxel.devoxelize(x.with_feats(feats), points(15, seed=3), 0.5, method=method)
 
     assert torch.autograd.gradcheck(run, (x.feats.requires_grad_(),))
+
+
+def test_row_of_point_is_the_voxel_of_each_point():
+    cloud, batch = points(), torch.arange(500) % 3
+    x = voxel.voxelize(cloud, 0.25, batch=batch, reduce="first")
+    assert torch.equal(x.coords[x.row_of_point][:, 1:], (cloud.double() / 0.25).floor().int())
+    assert torch.equal(x.coords[x.row_of_point][:, 0], batch.int())
+    assert x.with_feats(x.feats * 2).row_of_point is x.row_of_point
+    y = x.with_feats(torch.randn(len(x), 2))
+    assert torch.equal(y.feats[x.row_of_point], voxel.devoxelize(y, cloud, 0.25, batch))
+    merged = voxel.merge_duplicates(
+        torch.tensor([[0, 2, 0, 0], [0, 1, 0, 0], [0, 2, 0, 0]]).int(), torch.ones(3, 1)
+    )
+    assert merged.row_of_point.tolist() == [1, 0, 1]
+    assert voxel.VoxelTensor(x.coords, x.feats).row_of_point is None
+
+
+def test_a_point_cloud_from_a_file_goes_straight_in(tmp_path):
+    rows = np.random.default_rng(0).random((200, 4), dtype=np.float32)
+    rows.tofile(tmp_path / "scan.bin")
+    cloud = voxel.read_points(tmp_path / "scan.bin")
+    x = voxel.voxelize(cloud, 0.25)
+    expected = voxel.voxelize(torch.from_numpy(rows[:, :3]), 0.25, torch.from_numpy(rows[:, 3:]))
+    assert torch.equal(x.coords, expected.coords)
+    assert torch.equal(x.feats, expected.feats)
+    assert voxel.voxelize(cloud, 0.25, features=torch.ones(200, 3)).channels == 3
+    bare = voxel.PointCloud(cloud.points, torch.zeros(200, 0), ())
+    assert voxel.voxelize(bare, 0.25).feats.unique().tolist() == [1.0]
+    assert torch.equal(voxel.devoxelize(x, cloud, 0.25), x.feats[x.row_of_point])
+
+
+def test_moved_and_changed_tensors_keep_only_what_holds():
+    x = voxel.voxelize(points(), 0.25)
+    halves = x.to(torch.float16)
+    assert halves.feats.dtype == torch.float16
+    assert halves.sorted_keys() is not None
+    assert torch.equal(halves.sorted_keys().keys, x.sorted_keys().keys)
+    assert torch.equal(halves.row_of_point, x.row_of_point)
+    x.coords[:, 1] += 5
+    assert torch.equal(x.to(torch.float16).sorted_keys().keys, voxel.SortedKeys.of(x.coords).keys)
+
+
+def test_everything_works_in_inference_mode():
+    net = voxel.Sequential(voxel.SubmanifoldConv3d(1, 2), voxel.SparseConv3d(2, 3)).eval()
+    with torch.inference_mode():
+        x = voxel.voxelize(points(), 0.25)
+        y = net(x, plan=voxel.plan(net, x))
+    with torch.no_grad():
+        assert torch.equal(y.feats, net(voxel.voxelize(points(), 0.25)).feats)

@@ -14,11 +14,11 @@ from tamis.bench.prepared import Unavailable
 from tamis.bench.voxel_peers import dense_mm, gather_mm, spconv_conv
 from tamis.bench.voxel_rows import VoxelRow
 from tamis.bench.voxel_scenes import coordinates
-from tamis.formats.packed_coords import choose_layout, unpack
+from tamis.formats.packed_coords import unpack
 from tamis.ops.kernel_map import KernelMap, build_map, kernel_offsets
 from tamis.ops.sparse_conv import DATAFLOWS, sparse_conv
 from tamis.tuning.timer import time_interleaved
-from tamis.voxel.planning import sorted_keys
+from tamis.voxel import SortedKeys
 
 #: (scene, c_in, c_out, kernel size)
 Cell = tuple[str, int, int, int]
@@ -52,8 +52,8 @@ def measure(cell: Cell, share_s: float) -> Iterator[VoxelRow]:
     """Rows of all contestants on one cell, gated against float64."""
     scene, c_in, c_out, kernel = cell
     raw = coordinates(scene)
-    layout = choose_layout(raw, guard=(kernel // 2 + 1,) * 3)
-    keys, _ = sorted_keys(raw, layout)
+    packed = SortedKeys.of(raw, guard=(kernel // 2 + 1,) * 3)
+    keys, layout = packed.keys, packed.layout
     make_map = partial(build_map, keys, keys, layout, kernel_offsets((kernel,) * 3), submanifold=True)
     kernel_map = make_map()
     _ = kernel_map.cuts

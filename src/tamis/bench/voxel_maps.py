@@ -19,10 +19,10 @@ from tamis.bench.voxel_peers import (
 )
 from tamis.bench.voxel_rows import VoxelRow
 from tamis.bench.voxel_scenes import coordinates
-from tamis.formats.packed_coords import KeyLayout, choose_layout, unpack
+from tamis.formats.packed_coords import KeyLayout, unpack
 from tamis.ops.kernel_map import KernelMap, build_map, kernel_offsets, minkowski_level
 from tamis.tuning.timer import Timing, time_interleaved
-from tamis.voxel.planning import sorted_keys
+from tamis.voxel import SortedKeys
 
 #: (scene, kernel size, stride)
 Cell = tuple[str, int, int]
@@ -156,13 +156,13 @@ def _ours(problem: MapProblem, layout: KeyLayout, stride: int) -> dict[str, MapS
 
 def _problem(raw: Tensor, kernel: int, stride: int) -> tuple[MapProblem, KeyLayout]:
     steps = kernel_offsets((kernel,) * 3)
-    keys, layout = _pack_and_sort(raw, kernel, stride)
+    packed = _pack_and_sort(raw, kernel, stride)
+    keys, layout = packed.keys, packed.layout
     targets = keys if stride == 1 else minkowski_level(keys, layout, (stride,) * 3)
     offsets = [layout.offset_key(*step) for step in steps.tolist()]
     problem = MapProblem(keys, targets, offsets, steps, unpack(keys, layout), unpack(targets, layout), stride)
     return problem, layout
 
 
-def _pack_and_sort(raw: Tensor, kernel: int, stride: int) -> tuple[Tensor, KeyLayout]:
-    layout = choose_layout(raw, guard=(kernel // 2 + stride,) * 3, lattice=(stride,) * 3)
-    return sorted_keys(raw, layout)[0], layout
+def _pack_and_sort(raw: Tensor, kernel: int, stride: int) -> SortedKeys:
+    return SortedKeys.of(raw, guard=(kernel // 2 + stride,) * 3, lattice=(stride,) * 3)

@@ -18,9 +18,7 @@ from torch import nn
 
 from tamis.bench.voxel_rows import VoxelRow
 from tamis.bench.voxel_scenes import coordinates
-from tamis.voxel import networks
-from tamis.voxel.planning import Plan, plan
-from tamis.voxel.tensor import VoxelTensor
+from tamis.voxel import Plan, VoxelTensor, networks, plan
 
 #: (network, scene)
 Cell = tuple[str, str]
@@ -77,11 +75,11 @@ def live_feature_bytes(made: Plan) -> int:
     output's size (in a residual block's first layer: both convolutions' outputs and the projected shortcut); and the outputs
     of encoder stages that a later transposed layer comes back to.
     """
-    sizes = [_sizes(made, number) for number in range(len(made.trace.layers))]
-    kept = _kept_for_decoder([record.kind for record in made.trace.layers])
+    sizes = [_sizes(made, number) for number in range(len(made.required.layers))]
+    kept = _kept_for_decoder([record.kind for record in made.required.layers])
     waiting: list[int] = []
     most = 0
-    for number, (record, (before, after)) in enumerate(zip(made.trace.layers, sizes, strict=True)):
+    for number, (record, (before, after)) in enumerate(zip(made.required.layers, sizes, strict=True)):
         if number in kept:
             waiting.append(before)
         own = before + (3 * after if record.kind == "submanifold" else after)
@@ -93,8 +91,8 @@ def live_feature_bytes(made: Plan) -> int:
 
 def _sizes(made: Plan, number: int) -> tuple[int, int]:
     """Bytes of a layer's input and output."""
-    record = made.trace.layers[number]
-    found = made.maps[record.step.key, record.step.transposed]
+    record = made.required.layers[number]
+    found = made.maps[record.map.key, record.map.transposed]
     return _FLOAT * found.in_rows * record.c_in, _FLOAT * found.out_rows * record.c_out
 
 

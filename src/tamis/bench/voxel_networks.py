@@ -9,17 +9,14 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tamis.bench.voxel_peers import dense_mm
 from tamis.bench.voxel_rows import VoxelRow
 from tamis.bench.voxel_scenes import coordinates, frame
 from tamis.ops.kernel_map import KernelMap, build_map
 from tamis.tuning.timer import Timing, time_interleaved
-from tamis.voxel import networks
-from tamis.voxel.planning import Plan, build_levels, plan, sorted_keys
-from tamis.voxel.requests import steps_of
-from tamis.voxel.tensor import VoxelTensor
+from tamis.voxel import Plan, SortedKeys, VoxelTensor, networks, plan
 
 #: (network, scene)
 Cell = tuple[str, str]
@@ -55,10 +52,10 @@ def measure(cell: Cell, share_s: float) -> Iterator[VoxelRow]:
     made = plan(network, coords)
     calls: dict[str, Callable[[], object]] = {
         "end to end": lambda: network(x),
-        "sort": partial(sorted_keys, coords, made.layout),
+        "sort": partial(_sorted, made),
         "plan": lambda: _with_cuts(plan(network, coords)),
         "features": lambda: network(x, plan=made),
-        "layer by layer": partial(_maps_layer_by_layer, made, coords),
+        "layer by layer": partial(_maps_layer_by_layer, made),
     }
     timings = time_interleaved(calls, budget_s=share_s * len(calls), min_samples=3)
     us = {what: timing.median_us for what, timing in timings.items()}
@@ -149,7 +146,7 @@ def _network(name: str) -> nn.Module:
 
 
 def _layer_maps(made: Plan) -> Iterator[KernelMap]:
-    return (made.maps[record.step.key, record.step.transposed] for record in made.trace.layers)
+    return (made.maps[record.map.key, record.map.transposed] for record in made.required.layers)
 
 
 def _with_cuts(made: Plan) -> Plan:
@@ -158,26 +155,30 @@ def _with_cuts(made: Plan) -> Plan:
     return made
 
 
-def _maps_layer_by_layer(made: Plan, coords: Tensor) -> None:
+def _sorted(made: Plan) -> SortedKeys:
+    return SortedKeys.of(made.coords, guard=made.layout.guard, lattice=made.layout.lattice)
+
+
+def _maps_layer_by_layer(made: Plan) -> None:
     """What a network without a shared plan does: derive levels on the way, sort, search and cut once for every layer."""
-    build_levels(made.trace, made.layout, made.level_keys[0])
-    for record in made.trace.layers:
-        key = record.step.key
+    made.required.build_levels(made.layout, made.level_keys[0])
+    for record in made.required.layers:
+        key = record.map.key
         sources, targets = (made.level_keys[level] for level in (key.source, key.target))
         if key.source == 0:
-            sorted_keys(coords, made.layout)
-        _ = build_map(sources, targets, made.layout, steps_of(key), submanifold=key.source == key.target).cuts
+            _sorted(made)
+        _ = build_map(sources, targets, made.layout, key.offsets(), submanifold=key.source == key.target).cuts
 
 
 def _useful_flops(made: Plan) -> int:
-    pairs = zip(_layer_maps(made), made.trace.layers, strict=True)
+    pairs = zip(_layer_maps(made), made.required.layers, strict=True)
     return sum(2 * found.pairs * record.c_in * record.c_out for found, record in pairs)
 
 
 def _useful_gemm_us(made: Plan, share_s: float) -> float:
     """Time of one ``torch.mm`` per layer with that layer's FLOPs and channels; equal layers are timed once."""
     shapes: dict[tuple[int, int, int, int], tuple[KernelMap, int]] = {}
-    for found, record in zip(_layer_maps(made), made.trace.layers, strict=True):
+    for found, record in zip(_layer_maps(made), made.required.layers, strict=True):
         key = (found.pairs, found.out_rows, record.c_in, record.c_out)
         shapes[key] = (found, shapes.get(key, (found, 0))[1] + 1)
     total = 0.0

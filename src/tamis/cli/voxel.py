@@ -15,9 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 
+from tamis.voxel import PointCloud, read_points, scenes
 from tamis.voxel import profile as profiles
-from tamis.voxel import scenes
-from tamis.voxel.files import PointCloud, read_points
 
 app = typer.Typer(add_completion=False, help="Point clouds: train, segment, profile.", no_args_is_help=True)
 

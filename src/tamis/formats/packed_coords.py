@@ -35,11 +35,14 @@ class KeyLayout:
         Added to x, y, z before packing; a multiple of ``lattice``.
     lattice : (int, int, int)
         Coarsest stride for which :func:`coarsen` may be called, or a multiple of it.
+    guard : (int, int, int)
+        Free cells at both ends of x, y, z: how far offsets may reach beyond the coordinates it was chosen for.
     """
 
     bits: tuple[int, int, int, int]
     bias: Triple
     lattice: Triple = (1, 1, 1)
+    guard: Triple = (0, 0, 0)
 
     @property
     def total_bits(self) -> int:
@@ -55,6 +58,11 @@ class KeyLayout:
         """Left shift of the fields batch, x, y, z."""
         _, x, y, z = self.bits
         return (x + y + z, y + z, z, 0)
+
+    def serves(self, guard: Sequence[int], lattice: Sequence[int]) -> bool:
+        """True if it has at least these guard cells, and its lattice is a multiple of ``lattice``."""
+        pairs = zip(self.guard, guard, self.lattice, lattice, strict=True)
+        return all(have >= need and step % of == 0 for have, need, step, of in pairs)
 
     def offset_key(self, dx: int, dy: int, dz: int) -> int:
         """The number that moves a key by (dx, dy, dz); fields borrow from each other, the sum comes out right."""
@@ -78,7 +86,11 @@ def check_coords(call: str, coords: Tensor) -> None:
 
 
 def choose_layout(
-    coords: Tensor, *, guard: Sequence[int] = (1, 1, 1), lattice: Sequence[int] = (1, 1, 1)
+    coords: Tensor,
+    *,
+    guard: Sequence[int] = (1, 1, 1),
+    lattice: Sequence[int] = (1, 1, 1),
+    required: bool = True,
 ) -> KeyLayout:
     """Choose the narrowest key layout that holds ``coords`` with ``guard`` free cells on every side.
 
@@ -90,6 +102,8 @@ def choose_layout(
         How far offsets may reach beyond the scene, in cells: the largest (K // 2) * dilation * stride of all layers.
     lattice : three ints
         Multiple of every stride in use.
+    required : bool
+        If False, guard and lattice are given up where they would need a wider dtype than the coordinates alone.
 
     Raises
     ------
@@ -101,17 +115,25 @@ def choose_layout(
         low, high = [0, 0, 0, 0], [0, 0, 0, 0]
     else:
         low, high = coords.amin(0).tolist(), coords.amax(0).tolist()
+    layout = _layout_of(low, high, _triple(guard), _triple(lattice))
+    if not required and layout.total_bits > 31:
+        alone = _layout_of(low, high, (1, 1, 1), (1, 1, 1))
+        if alone.dtype != layout.dtype or layout.total_bits > 63:
+            layout = alone
+    if layout.total_bits > 63:
+        raise ValueError(_too_wide(layout, low, high))
+    return layout
+
+
+def _layout_of(low: list[int], high: list[int], guard: Triple, lattice: Triple) -> KeyLayout:
+    """The narrowest layout for coordinates from ``low`` to ``high`` (batch, x, y, z)."""
     bias, widths = [], []
     for axis in range(3):
         step, free = lattice[axis], guard[axis]
         shift = -(low[axis + 1] // step) * step + -(-free // step) * step
         bias.append(shift)
         widths.append((high[axis + 1] + shift + free + step).bit_length())
-    bits = (high[0].bit_length(), widths[0], widths[1], widths[2])
-    layout = KeyLayout(bits, _triple(bias), _triple(lattice))
-    if layout.total_bits > 63:
-        raise ValueError(_too_wide(layout, low, high))
-    return layout
+    return KeyLayout((high[0].bit_length(), widths[0], widths[1], widths[2]), _triple(bias), lattice, guard)
 
 
 def _triple(values: Sequence[int]) -> Triple:

@@ -4,6 +4,7 @@ from tamis.formats.packed_coords import KeyLayout, choose_layout
 from tamis.ops.kernel_map import KernelMap
 from tamis.voxel import converters, networks, scenes
 from tamis.voxel.blocks import ConvBlock, ResidualBlock, Sequential, VoxelNetwork
+from tamis.voxel.files import PointCloud, read_points
 from tamis.voxel.modules import (
     BatchNorm,
     GlobalPool,
@@ -17,8 +18,9 @@ from tamis.voxel.modules import (
 )
 from tamis.voxel.neighbours import kernel_map
 from tamis.voxel.planning import Plan, plan
+from tamis.voxel.required_maps import RequiredMaps, required_maps
+from tamis.voxel.sorted_keys import SortedKeys
 from tamis.voxel.tensor import VoxelTensor, concat
-from tamis.voxel.tracing import Trace, trace
 from tamis.voxel.voxelization import devoxelize, merge_duplicates, voxelize
 
 __all__ = [
@@ -30,14 +32,16 @@ __all__ = [
     "KeyLayout",
     "Linear",
     "Plan",
+    "PointCloud",
     "Pool3d",
     "ReLU",
+    "RequiredMaps",
     "ResidualBlock",
     "Sequential",
+    "SortedKeys",
     "SparseConv3d",
     "SparseConvTranspose3d",
     "SubmanifoldConv3d",
-    "Trace",
     "VoxelNetwork",
     "VoxelTensor",
     "choose_layout",
@@ -48,7 +52,8 @@ __all__ = [
     "merge_duplicates",
     "networks",
     "plan",
+    "read_points",
+    "required_maps",
     "scenes",
-    "trace",
     "voxelize",
 ]

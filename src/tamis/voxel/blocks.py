@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tamis.formats.packed_coords import Triple
 from tamis.voxel.modules import BatchNorm, SubmanifoldConv3d, VoxelConv
 from tamis.voxel.planning import Plan, run
+from tamis.voxel.required_maps import RequiredMaps, required_maps
 from tamis.voxel.tensor import VoxelTensor
-from tamis.voxel.tracing import Trace, trace
 
 
 class ConvBlock(nn.Module):
@@ -75,18 +75,18 @@ class VoxelNetwork(nn.Module):
         ----------
         x : VoxelTensor
         plan : Plan, optional
-            From :func:`tamis.voxel.plan` over ``x.coords``; without it one is made and thrown away.
+            From :func:`tamis.voxel.plan` over ``x``; without it one is made and thrown away.
         """
         return run(self, x, plan, self.body)
 
-    def kept_trace(self, stride: Triple, spatial_shape: Triple | None) -> Trace:
-        """The trace of this network, kept until one of its layers changes its spec."""
+    def kept_maps(self, stride: Triple, spatial_shape: Triple | None) -> RequiredMaps:
+        """The kernel maps that this network requires, kept until one of its layers changes its spec."""
         specs = tuple(module.spec for module in self.modules() if hasattr(module, "spec"))
         key = (stride, spatial_shape, specs)
-        kept: tuple[Any, Trace] | None = self.__dict__.get("_kept_trace")
+        kept: tuple[Any, RequiredMaps] | None = self.__dict__.get("_kept_maps")
         if kept is None or kept[0] != key:
-            kept = (key, trace(self, stride=stride, spatial_shape=spatial_shape))
-            self.__dict__["_kept_trace"] = kept
+            kept = (key, required_maps(self, stride=stride, spatial_shape=spatial_shape))
+            self.__dict__["_kept_maps"] = kept
         return kept[1]
 
 

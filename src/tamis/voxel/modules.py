@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from tamis.formats.packed_coords import Triple
 from tamis.ops.sparse_conv import sparse_conv
 from tamis.ops.sparse_pool import Reduction, global_pool, sparse_pool
+from tamis.voxel.map_specs import KernelMapSpec, Kind, Rule
 from tamis.voxel.planning import run
-from tamis.voxel.requests import Kind, MapSpec, Rule
 from tamis.voxel.tensor import VoxelTensor
 
 Size = int | Sequence[int]
@@ -27,7 +28,7 @@ class VoxelConv(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        spec: MapSpec,
+        spec: KernelMapSpec,
         bias: bool,
         groups: int,
     ) -> None:
@@ -63,26 +64,25 @@ class VoxelConv(nn.Module):
         relu: bool = False,
     ) -> VoxelTensor:
         """``act(scale * conv(x) + shift + residual)`` in one pass; ``shift`` takes the place of the layer's bias."""
-
-        def body(inside: VoxelTensor) -> VoxelTensor:
-            place = inside.place
-            assert place is not None  # `run` bound it
-            kernel_map, target = place.follow(self.spec, (self.kind, self.in_channels, self.out_channels))
-            feats = sparse_conv(
-                inside.feats,
-                self.weight,
-                kernel_map,
-                bias=self.bias if shift is None else shift,
-                scale=scale,
-                residual=residual,
-                relu=relu,
-                groups=self.groups,
-                dataflow=place.guide.dataflow,
+        if x.manager is None:
+            alone: VoxelTensor = run(
+                self, x, None, partial(self.fused, scale=scale, shift=shift, residual=residual, relu=relu)
             )
-            return VoxelTensor.at(target, feats)
-
-        result: VoxelTensor = run(self, x, None, body)
-        return result
+            return alone
+        layer = (self.kind, self.in_channels, self.out_channels)
+        kernel_map, level = x.manager.kernel_map(x.level, self.spec, layer)
+        feats = sparse_conv(
+            x.feats,
+            self.weight,
+            kernel_map,
+            bias=self.bias if shift is None else shift,
+            scale=scale,
+            residual=residual,
+            relu=relu,
+            groups=self.groups,
+            dataflow=x.manager.dataflow,
+        )
+        return VoxelTensor.within(x.manager, level, feats)
 
     def extra_repr(self) -> str:
         spec = self.spec
@@ -118,7 +118,7 @@ class SubmanifoldConv3d(VoxelConv):
         bias: bool = False,
         groups: int = 1,
     ) -> None:
-        spec = MapSpec("submanifold", triple(kernel_size), dilation=triple(dilation))
+        spec = KernelMapSpec("submanifold", triple(kernel_size), dilation=triple(dilation))
         super().__init__(in_channels, out_channels, spec, bias, groups)
 
 
@@ -212,16 +212,12 @@ class Pool3d(nn.Module):
 
     def forward(self, x: VoxelTensor) -> VoxelTensor:
         """Apply to ``x``."""
-
-        def body(inside: VoxelTensor) -> VoxelTensor:
-            assert inside.place is not None  # `run` bound it
-            kernel_map, target = inside.place.follow(
-                self.spec, (f"{self.reduce} pool", x.channels, x.channels)
-            )
-            return VoxelTensor.at(target, sparse_pool(inside.feats, kernel_map, self.reduce))
-
-        result: VoxelTensor = run(self, x, None, body)
-        return result
+        if x.manager is None:
+            alone: VoxelTensor = run(self, x, None, self.forward)
+            return alone
+        layer = (f"{self.reduce} pool", x.channels, x.channels)
+        kernel_map, level = x.manager.kernel_map(x.level, self.spec, layer)
+        return VoxelTensor.within(x.manager, level, sparse_pool(x.feats, kernel_map, self.reduce))
 
     def extra_repr(self) -> str:
         return f"{self.reduce!r}, kernel_size={self.spec.kernel_size}, stride={self.spec.stride}"
@@ -236,7 +232,7 @@ class GlobalPool(nn.Module):
 
     def forward(self, x: VoxelTensor) -> Tensor:
         """Apply to ``x``."""
-        rows = x.coords[:, 0].long() if x.place is None else x.place.batch_rows()
+        rows = x.coords[:, 0].long() if x.manager is None else x.manager.batch_rows(x.level)
         return global_pool(x.feats, rows, x.batch_size, self.reduce)
 
     def extra_repr(self) -> str:
@@ -285,7 +281,7 @@ def triple(size: Size) -> Triple:
 
 def conv_spec(
     kind: Kind, kernel_size: Size, stride: Size, dilation: Size, padding: Size | None, rule: Rule
-) -> MapSpec:
+) -> KernelMapSpec:
     """A checked spec; padding that centres the window is the same as none."""
     if rule not in ("minkowski", "spconv"):
         raise ValueError(f'rule={rule!r}: expected "minkowski" or "spconv".')
@@ -295,4 +291,4 @@ def conv_spec(
     pad = None if padding is None else triple(padding)
     if pad == tuple((taps - 1) // 2 * by for taps, by in zip(size, spread, strict=True)):
         pad = None
-    return MapSpec(kind, size, step, spread, rule, pad)
+    return KernelMapSpec(kind, size, step, spread, rule, pad)

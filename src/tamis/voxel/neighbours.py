@@ -7,11 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tamis.formats.packed_coords import check_coords, choose_layout, unpack
+from tamis.formats.packed_coords import check_coords, unpack
 from tamis.ops.kernel_map import KernelMap, build_map, minkowski_level, spconv_level
+from tamis.voxel.map_specs import KernelMapKey, Level, Rule, bounds_after
 from tamis.voxel.modules import Size, conv_spec, triple
-from tamis.voxel.planning import check_lattice, sorted_keys
-from tamis.voxel.requests import Level, MapKey, Rule, bounds_after, steps_of
+from tamis.voxel.planning import check_lattice
+from tamis.voxel.sorted_keys import SortedKeys
 
 
 def kernel_map(
@@ -58,10 +59,10 @@ def kernel_map(
     bounds = None if spatial_shape is None else triple(spatial_shape)
     start = Level(unit, bounds=bounds)
     check_lattice(coords, start)
-    steps = steps_of(MapKey(0, 1, spec.kernel_size, spec.dilation, spec.padding, unit))
+    steps = KernelMapKey.of(0, 1, spec, unit).offsets()
     reach = steps.abs().amax(0) * 2 + torch.tensor(coarse)
-    layout = choose_layout(coords, guard=reach.tolist(), lattice=coarse)
-    keys, order = sorted_keys(coords, layout)
+    packed = SortedKeys.of(coords, guard=reach.tolist(), lattice=coarse)
+    keys, layout, order = packed.keys, packed.layout, packed.order
     submanifold = rule == "minkowski" and spec.stride == (1, 1, 1)
     if submanifold:
         found = build_map(keys, keys, layout, steps, unit_z=unit[2], submanifold=True, kernel=kernel)

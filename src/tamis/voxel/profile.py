@@ -79,7 +79,8 @@ def profile(points: Tensor, voxel_size_m: float | Sequence[float], *, levels: in
     if len(points) == 0:
         raise ValueError("profile(points): there are no points.")
     sizes = (voxel_size_m,) * 3 if isinstance(voxel_size_m, int | float) else tuple(voxel_size_m)
-    finest = voxelize(points, sizes).coords
+    voxels = voxelize(points, sizes)
+    finest = voxels.coords
     cells = (finest[:, 1:].amax(0) - finest[:, 1:].amin(0) + 1).tolist()
     extent = (points.amax(0) - points.amin(0)).tolist()
     pyramid, coords = [], finest
@@ -97,5 +98,5 @@ def profile(points: Tensor, voxel_size_m: float | Sequence[float], *, levels: in
         (extent[0], extent[1], extent[2]),
         (cells[0], cells[1], cells[2]),
         tuple(pyramid),
-        plan(MinkUNet34(1), finest),
+        plan(MinkUNet34(1), voxels),
     )

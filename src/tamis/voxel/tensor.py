@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from tamis.formats.packed_coords import Triple, check_coords
+from tamis.voxel.sorted_keys import SortedKeys
 
 if TYPE_CHECKING:
-    from tamis.voxel.place import Place
+    from tamis.voxel.coordinate_manager import CoordinateManager
 
 
 class VoxelTensor:
@@ -27,6 +28,11 @@ class VoxelTensor:
         Spacing of the coordinates.
     batch_size : int, optional
         Number of scenes; default is the largest batch index + 1. Give it when the last scenes may be empty.
+    row_of_point : Tensor, shape (P,), int64, optional
+        The row of the voxel that each point fell into, from :func:`tamis.voxel.voxelize`: ``y.feats[x.row_of_point]`` are
+        the features at the points, for any ``y`` over the same voxels.
+    sorted_keys : SortedKeys, optional
+        The same coordinates packed and sorted, where the caller has them already; plans use them.
 
     Raises
     ------
@@ -40,35 +46,45 @@ class VoxelTensor:
         feats: Tensor,
         stride: Sequence[int] = (1, 1, 1),
         batch_size: int | None = None,
+        *,
+        row_of_point: Tensor | None = None,
+        sorted_keys: SortedKeys | None = None,
     ) -> None:
         _check(coords, feats)
         self._coords: Tensor | None = coords
+        self._stride: Triple = (int(stride[0]), int(stride[1]), int(stride[2]))
         self._batch_size = batch_size
+        self._sorted_keys = sorted_keys
         self.feats = feats
-        self.stride: Triple = (int(stride[0]), int(stride[1]), int(stride[2]))
-        self.place: Place | None = None
+        self.row_of_point = row_of_point
+        self.manager: CoordinateManager | None = None
+        self.level = 0
 
     @classmethod
-    def at(cls, place: Place, feats: Tensor) -> VoxelTensor:
-        """A tensor inside a network run: its coordinates are the plan's, made when somebody asks for them."""
+    def within(cls, manager: CoordinateManager, level: int, feats: Tensor) -> VoxelTensor:
+        """A tensor inside a network run: its coordinates are the manager's, made when somebody asks for them."""
         inside = cls.__new__(cls)
-        inside._coords = inside._batch_size = None
-        inside.feats, inside.stride, inside.place = feats, place.stride, place
+        inside._coords = inside._batch_size = inside._sorted_keys = inside.row_of_point = None
+        inside.feats, inside.manager, inside.level = feats, manager, level
         return inside
 
     @property
     def coords(self) -> Tensor:
         """Shape (N, 4), int32."""
         if self._coords is None:
-            assert self.place is not None  # `at` sets it
-            self._coords = self.place.coords()
+            self._coords = self._managed().coords_of(self.level)
         return self._coords
+
+    @property
+    def stride(self) -> Triple:
+        """Spacing of the coordinates, in cells of the finest grid."""
+        return self._stride if self.manager is None else self.manager.stride_of(self.level)
 
     @property
     def batch_size(self) -> int:
         """Number of scenes."""
-        if self.place is not None:
-            return self.place.batch_size()
+        if self.manager is not None:
+            return self.manager.batch_size
         if self._batch_size is None:
             self._batch_size = int(self.coords[:, 0].max()) + 1 if len(self.coords) else 0
         return self._batch_size
@@ -84,25 +100,59 @@ class VoxelTensor:
         kind = f"{self.feats.dtype}, {self.feats.device}"
         return f"VoxelTensor({len(self)} voxels of stride {self.stride}, {self.channels} channels, {kind})"
 
+    def sorted_keys(self, guard: Sequence[int] = (1, 1, 1), lattice: Sequence[int] = (1, 1, 1)) -> SortedKeys:
+        """The coordinates packed and sorted, with at least so much room around them; kept until coordinates change.
+
+        Parameters
+        ----------
+        guard, lattice
+            As in :func:`tamis.voxel.choose_layout`.
+        """
+        kept = self._sorted_keys
+        if kept is None or not kept.describes(self.coords):
+            kept = SortedKeys.of(self.coords, guard=guard, lattice=lattice)
+        elif not kept.layout.serves(guard, lattice):
+            kept = kept.with_room(self.coords, guard, lattice)
+        self._sorted_keys = kept
+        return kept
+
     def with_feats(self, feats: Tensor) -> VoxelTensor:
         """The same voxels with other features."""
         if len(feats) != len(self.feats):
             raise ValueError(
                 f"VoxelTensor.with_feats(feats): {len(self.feats)} voxels, but feats has shape {tuple(feats.shape)}."
             )
-        if self.place is not None:
-            return VoxelTensor.at(self.place, feats)
-        return VoxelTensor(self.coords, feats, self.stride, self._batch_size)
+        if feats.ndim != 2 or feats.device != self.feats.device:
+            _check(self.coords, feats)  # tells what does not fit
+        other = VoxelTensor.__new__(VoxelTensor)
+        other.__dict__.update(self.__dict__)
+        other.feats = feats
+        return other
 
     def to(self, *args: Any, **kwargs: Any) -> VoxelTensor:
         """Move to a device, features also to a dtype; arguments as in ``torch.Tensor.to``."""
         feats = self.feats.to(*args, **kwargs)
-        return VoxelTensor(self.coords.to(feats.device), feats, self.stride, self._batch_size)
+        coords, keys, rows = self.coords.to(feats.device), self._sorted_keys, self.row_of_point
+        if keys is not None and not keys.describes(self.coords):
+            keys = None
+        return VoxelTensor(
+            coords,
+            feats,
+            self.stride,
+            self.batch_size if self.manager is not None else self._batch_size,
+            row_of_point=None if rows is None else rows.to(feats.device),
+            sorted_keys=None if keys is None else keys.to(coords),
+        )
 
     def __add__(self, other: VoxelTensor) -> VoxelTensor:
         """Sum of features over the same voxels."""
         check_same_voxels("x + y", self, other)
         return self.with_feats(self.feats + other.feats)
+
+    def _managed(self) -> CoordinateManager:
+        if self.manager is None:
+            raise RuntimeError("VoxelTensor: neither coordinates nor a coordinate manager.")
+        return self.manager
 
 
 def concat(*tensors: VoxelTensor) -> VoxelTensor:
@@ -114,8 +164,8 @@ def concat(*tensors: VoxelTensor) -> VoxelTensor:
 
 def check_same_voxels(call: str, x: VoxelTensor, y: VoxelTensor) -> None:
     """Raise unless row j of both tensors is the same voxel."""
-    if x.place is not None and y.place is not None:
-        same = x.place == y.place
+    if x.manager is not None and y.manager is not None:
+        same = x.manager is y.manager and x.level == y.level
     else:
         same = x.stride == y.stride and (x.coords is y.coords or torch.equal(x.coords, y.coords))
     if not same:

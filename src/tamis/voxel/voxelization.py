@@ -9,10 +9,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from tamis.formats.packed_coords import KeyLayout, choose_layout, holds, pack, unpack
+from tamis.formats.packed_coords import choose_layout, holds, pack, unpack
+from tamis.voxel.files.point_cloud import PointCloud
+from tamis.voxel.sorted_keys import SortedKeys, version_of
 from tamis.voxel.tensor import VoxelTensor
 
 Reduce = Literal["mean", "sum", "first", "error"]
+
+# Room that keys get for the network to come, where it costs no wider key: as much as networks of four halvings need.
+_GUARD, _LATTICE = (32, 32, 32), (16, 16, 16)
 
 
 def voxelize(
@@ -26,11 +31,11 @@ def voxelize(
 
     Parameters
     ----------
-    points : Tensor or array, shape (P, 3)
-        x, y, z in metres.
+    points : PointCloud, or Tensor or array of shape (P, 3)
+        x, y, z in metres; or what :func:`tamis.voxel.read_points` returned.
     voxel_size_m : float or three floats
     features : Tensor or array, shape (P, C), optional
-        Default is a column of ones. Integer features become float32.
+        Default is the point cloud's own, else a column of ones. Integer features become float32.
     batch : Tensor or array, shape (P,), optional
         Scene of each point; default 0.
     reduce : "mean", "sum", "first" or "error"
@@ -39,13 +44,16 @@ def voxelize(
     Returns
     -------
     VoxelTensor
-        One row per occupied voxel, in ascending order of (batch, x, y, z), which a plan likes best.
+        One row per occupied voxel, in ascending order of (batch, x, y, z). ``row_of_point`` (P,) is the row of each
+        point; the sorted keys stay with the tensor, so that a plan of it neither packs nor sorts again.
 
     Raises
     ------
     ValueError
         If a point is NaN or infinite, shapes disagree, the size is not positive, or the grid is too large for a key.
     """
+    if isinstance(points, PointCloud) and features is None and points.features.shape[1]:
+        features = points.features
     points = _as_points(points)
     feats = _as_features(features, points)
     batch_of = torch.zeros(len(points), dtype=torch.int64, device=points.device)
@@ -69,6 +77,11 @@ def merge_duplicates(coords: Tensor, feats: Tensor, reduce: Reduce = "mean") -> 
     coords : Tensor, shape (N, 4), int32
     feats : Tensor, shape (N, C)
     reduce : "mean", "sum", "first" or "error"
+
+    Returns
+    -------
+    VoxelTensor
+        As from :func:`voxelize`; ``row_of_point`` (N,) is the row that each of the given ones became part of.
     """
     return _merge("merge_duplicates(coords, feats)", coords, feats, reduce)
 
@@ -86,8 +99,8 @@ def devoxelize(
     Parameters
     ----------
     x : VoxelTensor
-    points : Tensor or array, shape (P, 3)
-        Metres, as given to :func:`voxelize`.
+    points : PointCloud, or Tensor or array of shape (P, 3)
+        Metres. For the points that were given to :func:`voxelize`, ``y.feats[x.row_of_point]`` is the same and cheaper.
     voxel_size_m : float or three floats
         Size of a cell of the finest grid.
     batch : Tensor or array, shape (P,), optional
@@ -109,12 +122,10 @@ def devoxelize(
     batch_of = torch.zeros(len(points), 1, dtype=torch.int64, device=points.device)
     if batch is not None:
         batch_of = torch.as_tensor(batch, device=points.device).long().reshape(-1, 1)
-    layout = choose_layout(x.coords, guard=x.stride, lattice=x.stride)
-    keys, order = pack(x.coords, layout).sort()
+    known = x.sorted_keys()
 
     def rows_at(cells: Tensor) -> Tensor:
-        coords = torch.cat([batch_of, cells * stride.long()], 1)
-        return _rows_of(coords, keys, order, layout)
+        return _rows_of(torch.cat([batch_of, cells * stride.long()], 1), known)
 
     if method == "nearest":
         rows = rows_at(_cells(points, sizes))
@@ -135,17 +146,20 @@ def devoxelize(
     return torch.where(weights > 0, total / weights.clamp(min=torch.finfo(weights.dtype).tiny), fill)
 
 
-def _rows_of(coords: Tensor, keys: Tensor, order: Tensor, layout: KeyLayout) -> Tensor:
+def _rows_of(coords: Tensor, known: SortedKeys) -> Tensor:
+    """The row of each of ``coords`` among the known ones, or -1."""
+    keys = known.keys
     if len(keys) == 0:
         return torch.full((len(coords),), -1, device=coords.device)
-    inside = holds(layout, coords)
-    queries = pack(torch.where(inside[:, None], coords, 0).int(), layout)
+    inside = holds(known.layout, coords)
+    queries = pack(torch.where(inside[:, None], coords, 0).int(), known.layout)
     found = torch.searchsorted(keys, queries).clamp_(max=len(keys) - 1)
-    return torch.where(inside & (keys[found] == queries), order[found], -1)
+    rows = found if known.order is None else known.order[found]
+    return torch.where(inside & (keys[found] == queries), rows, -1)
 
 
 def _as_points(points: Any) -> Tensor:
-    points = torch.as_tensor(points)
+    points = torch.as_tensor(points.points if isinstance(points, PointCloud) else points)
     if points.ndim != 2 or points.shape[1] != 3 or not points.is_floating_point():
         raise ValueError(
             f"voxelize(points): points has shape {tuple(points.shape)} and dtype {points.dtype}, but (P, 3) of a "
@@ -192,7 +206,7 @@ def _cells(points: Tensor, sizes: Tensor) -> Tensor:
 def _merge(call: str, coords: Tensor, feats: Tensor, reduce: Reduce) -> VoxelTensor:
     if reduce not in ("mean", "sum", "first", "error"):
         raise ValueError(f'{call}: reduce={reduce!r}; expected "mean", "sum", "first" or "error".')
-    layout = choose_layout(coords)
+    layout = choose_layout(coords, guard=_GUARD, lattice=_LATTICE, required=False)
     keys, order = pack(coords, layout).sort(stable=True)
     kept, segment, counts = torch.unique_consecutive(keys, return_inverse=True, return_counts=True)
     if reduce == "error" and len(kept) < len(keys):
@@ -200,9 +214,15 @@ def _merge(call: str, coords: Tensor, feats: Tensor, reduce: Reduce) -> VoxelTen
             f"{call}: {len(keys) - len(kept)} of {len(keys)} rows fall into a voxel that already has one. "
             f'Choose reduce="mean", "sum" or "first", or smaller voxels.'
         )
-    distinct = unpack(kept, layout)
     if reduce in ("first", "error"):
-        starts = counts.cumsum(0) - counts
-        return VoxelTensor(distinct, feats[order[starts]])
-    merged = feats.new_zeros(len(kept), feats.shape[1]).index_add(0, segment, feats[order])
-    return VoxelTensor(distinct, merged / counts[:, None] if reduce == "mean" else merged)
+        merged = feats[order[counts.cumsum(0) - counts]]
+    else:
+        merged = feats.new_zeros(len(kept), feats.shape[1]).index_add(0, segment, feats[order])
+        merged = merged / counts[:, None] if reduce == "mean" else merged
+    distinct = unpack(kept, layout)
+    return VoxelTensor(
+        distinct,
+        merged,
+        row_of_point=torch.empty_like(segment).scatter_(0, order, segment),
+        sorted_keys=SortedKeys(kept, layout, None, version_of(distinct)),
+    )

@@ -10,11 +10,11 @@ LABELS = torch.tensor([2, 1, -1, 1, -1])
 
 def test_rows_point_at_the_voxel_that_holds_the_point():
     scene = network_input(POINTS, 1.0)
-    cells = scene.voxels.coords[scene.row_of_point, 1:]
+    cells = scene.coords[scene.row_of_point, 1:]
     torch.testing.assert_close(cells, POINTS.floor().int())
-    assert scene.voxels.feats.shape == (3, INPUT_CHANNELS)
+    assert scene.feats.shape == (3, INPUT_CHANNELS)
     counts = torch.bincount(scene.row_of_point)
-    torch.testing.assert_close(scene.voxels.feats[:, 3], counts.float().log2() / 4)
+    torch.testing.assert_close(scene.feats[:, 3], counts.float().log2() / 4)
 
 
 def test_the_majority_names_a_voxel_and_unlabelled_points_do_not_vote():

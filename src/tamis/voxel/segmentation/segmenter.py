@@ -16,7 +16,8 @@ from torch import Tensor
 from tamis.voxel import networks
 from tamis.voxel.blocks import VoxelNetwork
 from tamis.voxel.planning import Plan, plan
-from tamis.voxel.segmentation.inputs import INPUT_CHANNELS, NetworkInput, network_input
+from tamis.voxel.segmentation.inputs import INPUT_CHANNELS, network_input, rows_of_points
+from tamis.voxel.tensor import VoxelTensor
 
 _FORMAT = "tamis voxel segmenter 1"
 _NETWORKS = {
@@ -72,17 +73,17 @@ class Segmenter:
         """
         if len(points) == 0:
             return torch.zeros(0, dtype=torch.int64)
-        scene = network_input(points.float(), self.recipe.voxel_size_m)
-        return self._scores(scene).argmax(1)[scene.row_of_point]
+        voxels = network_input(points.float(), self.recipe.voxel_size_m)
+        return self._scores(voxels).argmax(1)[rows_of_points(voxels)]
 
     def plan(self, points: Tensor) -> Plan:
         """The plan of one scan: levels, kernel maps, chosen dataflows."""
-        return plan(self.network, network_input(points.float(), self.recipe.voxel_size_m).voxels.coords)
+        return plan(self.network, network_input(points.float(), self.recipe.voxel_size_m))
 
-    def _scores(self, scene: NetworkInput) -> Tensor:
+    def _scores(self, voxels: VoxelTensor) -> Tensor:
         was_training = self.network.training
         self.network.eval()
-        scores: Tensor = self.network(scene.voxels).feats
+        scores: Tensor = self.network(voxels).feats
         self.network.train(was_training)
         return scores
 

@@ -47,8 +47,8 @@ class StreetBatches:
     def _street(self, number: int) -> Batch:
         number += self.epoch * self.config.scenes_per_epoch
         points, labels = augment(training_street(self.config, number), self.generator)
-        scene = network_input(points, self.config.voxel_size_m)
-        return Batch(scene.voxels, voxel_labels(scene, labels, len(STREET_LABELS)))
+        voxels = network_input(points, self.config.voxel_size_m)
+        return Batch(voxels, voxel_labels(voxels, labels, len(STREET_LABELS)))
 
 
 def training_street(config: SegmentationConfig, number: int) -> Scene:

@@ -1,4 +1,4 @@
-"""What a network asks of the coordinates: its levels and maps, found by running it once on an empty cloud."""
+"""What a network asks of the coordinates: its levels and kernel maps, found by running it once on an empty cloud."""
 
 from __future__ import annotations
 
@@ -10,66 +10,67 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from tamis.formats.packed_coords import Triple
-from tamis.ops.kernel_map import KernelMap
+from tamis.formats.packed_coords import KeyLayout, Triple
+from tamis.ops.kernel_map import KernelMap, generated_level, minkowski_level, spconv_level
 from tamis.ops.sparse_conv import Dataflow
-from tamis.voxel.place import Place
-from tamis.voxel.requests import (
+from tamis.voxel.map_specs import (
+    KernelMapKey,
+    KernelMapSpec,
+    LayerMap,
     LayerRecord,
     Level,
-    MapKey,
-    MapSpec,
-    Step,
     bounds_after,
     each_axis,
     finer_stride,
-    map_key,
-    reach_of,
 )
 from tamis.voxel.tensor import VoxelTensor
 
 
 @dataclass(eq=False)
-class Trace:
-    """The levels and maps a network needs, without any coordinates.
+class RequiredMaps:
+    """The levels and kernel maps a network needs, without any coordinates.
 
     Found by running the network once on an empty cloud: every layer asks for its map, gets one without rows, and the
     request is written down.
     """
 
     levels: list[Level]
-    steps: dict[tuple[int, MapSpec], Step] = field(default_factory=dict)
+    maps: dict[tuple[int, KernelMapSpec], LayerMap] = field(default_factory=dict)
     layers: list[LayerRecord] = field(default_factory=list)
     batch_size: int = 0
     dataflow: Dataflow | None = None
 
-    def follow(self, level: int, spec: MapSpec, layer: tuple[str, int, int]) -> tuple[KernelMap, int]:
-        step = self.steps.get((level, spec))
-        if step is None:
-            step = self.steps[level, spec] = self._new_step(level, spec)
-        self.layers.append(LayerRecord(layer[0], step, layer[1], layer[2]))
-        return _rowless_map(math.prod(spec.kernel_size)), step.level
+    def kernel_map(
+        self, level: int, spec: KernelMapSpec, layer: tuple[str, int, int]
+    ) -> tuple[KernelMap, int]:
+        """Write the request down and answer it with a map without rows."""
+        found = self.maps.get((level, spec))
+        if found is None:
+            found = self.maps[level, spec] = self._new_map(level, spec)
+        self.layers.append(LayerRecord(layer[0], found, layer[1], layer[2]))
+        return _rowless_map(math.prod(spec.kernel_size)), found.level
 
     def coords_of(self, level: int) -> Tensor:
         """No coordinates."""
         return torch.empty(0, 4, dtype=torch.int32)
 
     def stride_of(self, level: int) -> Triple:
+        """Spacing of a level's coordinates, in cells of the finest grid."""
         return self.levels[level].stride
 
     def batch_rows(self, level: int) -> Tensor:
         """Batch index per row: none."""
         return torch.empty(0, dtype=torch.int64)
 
-    def map_keys(self) -> list[MapKey]:
-        """The distinct maps in order of first use."""
-        return list(dict.fromkeys(step.key for step in self.steps.values()))
+    def map_keys(self) -> list[KernelMapKey]:
+        """The distinct kernel maps in order of first use."""
+        return list(dict.fromkeys(found.key for found in self.maps.values()))
 
     def guard(self) -> Triple:
         """Free cells that keys need on every side of the input."""
         reach = [1, 1, 1]
         for key in self.map_keys():
-            for axis, far in enumerate(reach_of(key)):
+            for axis, far in enumerate(key.reach()):
                 margin = max(self.levels[key.source].margin[axis], self.levels[key.target].margin[axis])
                 reach[axis] = max(reach[axis], margin + far)
         return (reach[0], reach[1], reach[2])
@@ -78,18 +79,39 @@ class Trace:
         """Least common multiple of all strides."""
         return each_axis(lambda axis: math.lcm(*(level.stride[axis] for level in self.levels)))
 
-    def _new_step(self, level: int, spec: MapSpec) -> Step:
+    def build_levels(self, layout: KeyLayout, keys: Tensor) -> list[Tensor]:
+        """Sorted keys of every level, from those of the input."""
+        built = [keys]
+        for level in self.levels[1:]:
+            built.append(self._build_level(level, layout, built))
+        return built
+
+    def _build_level(self, level: Level, layout: KeyLayout, built: list[Tensor]) -> Tensor:
+        if level.parent is None or level.made_by is None:
+            raise ValueError(
+                f"voxel.plan: {level} is derived from no other level. Only the first one may be so."
+            )
+        source, spec = built[level.parent], level.made_by
+        if spec.rule == "minkowski" and spec.kind == "strided":
+            return minkowski_level(source, layout, level.stride)
+        unit = self.levels[level.parent].stride if spec.kind == "strided" else level.stride
+        offsets = KernelMapKey.of(0, 0, spec, unit).offsets()
+        if spec.kind == "generative":
+            return generated_level(source, layout, offsets)
+        return spconv_level(source, layout, offsets, level.stride, level.bounds)
+
+    def _new_map(self, level: int, spec: KernelMapSpec) -> LayerMap:
         here = self.levels[level]
         if spec.kind == "submanifold" or (spec.kind == "strided" and _keeps_voxels(spec)):
-            return Step(map_key(level, level, spec, here.stride), False, level)
+            return LayerMap(KernelMapKey.of(level, level, spec, here.stride), False, level)
         if spec.kind == "strided":
             target = self._find_or_add(self._coarser(level, spec))
-            return Step(map_key(level, target, spec, here.stride), False, target)
+            return LayerMap(KernelMapKey.of(level, target, spec, here.stride), False, target)
         if spec.kind == "transposed":
             finer = self._finer(level, spec)
-            return Step(map_key(finer, level, spec, self.levels[finer].stride), True, finer)
+            return LayerMap(KernelMapKey.of(finer, level, spec, self.levels[finer].stride), True, finer)
         finer = self._find_or_add(self._generated(level, spec))
-        return Step(map_key(finer, level, spec, self.levels[finer].stride), True, finer)
+        return LayerMap(KernelMapKey.of(finer, level, spec, self.levels[finer].stride), True, finer)
 
     def _find_or_add(self, wanted: Level) -> int:
         """Index of the level; by MinkowskiEngine's rule equal strides over one root are equal coordinates."""
@@ -108,23 +130,23 @@ class Trace:
             parent = self.levels[parent].parent
         return parent
 
-    def _coarser(self, level: int, spec: MapSpec) -> Level:
+    def _coarser(self, level: int, spec: KernelMapSpec) -> Level:
         here = self.levels[level]
         stride = each_axis(lambda axis: here.stride[axis] * spec.stride[axis])
         if spec.rule == "minkowski":
             margin = each_axis(lambda axis: max(here.margin[axis], stride[axis] - 1))
-            return Level(stride, level, MapSpec("strided", (1, 1, 1), spec.stride), margin, here.bounds)
-        far = reach_of(map_key(level, level, spec, here.stride))
+            return Level(stride, level, KernelMapSpec("strided", (1, 1, 1), spec.stride), margin, here.bounds)
+        far = KernelMapKey.of(level, level, spec, here.stride).reach()
         margin = each_axis(lambda axis: here.margin[axis] + far[axis])
         return Level(stride, level, spec, margin, bounds_after(here, spec))
 
-    def _generated(self, level: int, spec: MapSpec) -> Level:
+    def _generated(self, level: int, spec: KernelMapSpec) -> Level:
         here = self.levels[level]
         stride = finer_stride(here.stride, spec)
-        far = reach_of(map_key(level, level, spec, stride))
+        far = KernelMapKey.of(level, level, spec, stride).reach()
         return Level(stride, level, spec, each_axis(lambda axis: here.margin[axis] + far[axis]))
 
-    def _finer(self, level: int, spec: MapSpec) -> int:
+    def _finer(self, level: int, spec: KernelMapSpec) -> int:
         stride = finer_stride(self.levels[level].stride, spec)
         ancestor = self.levels[level].parent
         while ancestor is not None and self.levels[ancestor].stride != stride:
@@ -146,8 +168,10 @@ class Trace:
         )
 
 
-def trace(network: nn.Module, *, stride: Triple = (1, 1, 1), spatial_shape: Triple | None = None) -> Trace:
-    """Run ``network`` on an empty cloud and write down every level and map that it asks for.
+def required_maps(
+    network: nn.Module, *, stride: Triple = (1, 1, 1), spatial_shape: Triple | None = None
+) -> RequiredMaps:
+    """Run ``network`` on an empty cloud and write down every level and kernel map that it asks for.
 
     Parameters
     ----------
@@ -159,14 +183,14 @@ def trace(network: nn.Module, *, stride: Triple = (1, 1, 1), spatial_shape: Trip
         Cells of the input grid along x, y, z, for layers with ``rule="spconv"``, whose outputs end at its border.
     """
     parameter = next(network.parameters(), torch.empty(0))
-    found = Trace([Level(stride, bounds=spatial_shape)])
+    found = RequiredMaps([Level(stride, bounds=spatial_shape)])
     feats = torch.empty(0, _in_channels(network), dtype=parameter.dtype, device=parameter.device)
     with torch.no_grad(), _evaluating(network):
-        network(VoxelTensor.at(Place(found, 0), feats))
+        network(VoxelTensor.within(found, 0, feats))
     return found
 
 
-def _keeps_voxels(spec: MapSpec) -> bool:
+def _keeps_voxels(spec: KernelMapSpec) -> bool:
     """By MinkowskiEngine's rule a convolution of stride 1 has its inputs as outputs."""
     return spec.rule == "minkowski" and spec.stride == (1, 1, 1)
 

@@ -1,4 +1,4 @@
-"""What layers ask of the coordinates, and what they are answered: levels, maps, steps."""
+"""Kernel maps by name: what a layer asks for, which map answers it, and between which levels of coordinates."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Kind = Literal["submanifold", "strided", "transposed", "generative"]
 
 
 @dataclass(frozen=True)
-class MapSpec:
-    """What a layer asks of the coordinates; layers with equal specs on one level share a map."""
+class KernelMapSpec:
+    """What a layer asks of the coordinates; layers with equal specs on one level share a kernel map."""
 
     kind: Kind
     kernel_size: Triple
@@ -29,18 +29,30 @@ class MapSpec:
 
 @dataclass(frozen=True)
 class Level:
-    """One set of coordinates of a traced network."""
+    """One set of coordinates of a network.
+
+    Attributes
+    ----------
+    stride : three ints
+        Spacing of the coordinates, in cells of the finest grid.
+    parent, made_by
+        The finer or coarser level it is derived from, and by which layer's spec; None for the input.
+    margin : three ints
+        How far its coordinates may lie outside of the input's bounding box.
+    bounds : three ints, optional
+        0 <= coordinate < bounds, in cells of the finest grid.
+    """
 
     stride: Triple
     parent: int | None = None
-    made_by: MapSpec | None = None
-    margin: Triple = (0, 0, 0)  # how far its coordinates may lie outside of the input's bounding box
-    bounds: Triple | None = None  # 0 <= coordinate < bounds, in cells of the finest grid
+    made_by: KernelMapSpec | None = None
+    margin: Triple = (0, 0, 0)
+    bounds: Triple | None = None
 
 
 @dataclass(frozen=True)
-class MapKey:
-    """A distinct map: in = out + offsets * unit, between two levels."""
+class KernelMapKey:
+    """A distinct kernel map: in = out + offsets * unit, between two levels."""
 
     source: int
     target: int
@@ -49,40 +61,38 @@ class MapKey:
     padding: Triple | None
     unit: Triple
 
+    @classmethod
+    def of(cls, source: int, target: int, spec: KernelMapSpec, unit: Triple) -> KernelMapKey:
+        """The map of ``spec`` between two levels, the finer of which has stride ``unit``."""
+        return cls(source, target, spec.kernel_size, spec.dilation, spec.padding, unit)
+
+    def offsets(self) -> Tensor:
+        """Offsets of the kernel, shape (kernel_volume, 3), int64, in cells of the finest grid."""
+        return kernel_offsets(self.kernel_size, self.dilation, self.padding) * tensor(self.unit)
+
+    def reach(self) -> Triple:
+        """The farthest offset along each axis."""
+        far = self.offsets().abs().amax(0).tolist()
+        return (far[0], far[1], far[2])
+
 
 @dataclass(frozen=True)
-class Step:
-    """Answer to a request: which map, which way round, and the level of the result."""
+class LayerMap:
+    """The kernel map that a layer uses: which one, with inputs and outputs exchanged or not, and the outputs' level."""
 
-    key: MapKey
+    key: KernelMapKey
     transposed: bool
     level: int
 
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """One convolution or pooling of the traced network, in order of execution."""
+    """One convolution or pooling of a network, in order of execution."""
 
     kind: str
-    step: Step
+    map: LayerMap
     c_in: int
     c_out: int
-
-
-def map_key(source: int, target: int, spec: MapSpec, unit: Triple) -> MapKey:
-    """The map of ``spec`` between two levels, the finer of which has stride ``unit``."""
-    return MapKey(source, target, spec.kernel_size, spec.dilation, spec.padding, unit)
-
-
-def steps_of(key: MapKey) -> Tensor:
-    """Its offsets, shape (kernel_volume, 3), int64, in cells of the finest grid."""
-    return kernel_offsets(key.kernel_size, key.dilation, key.padding) * tensor(key.unit)
-
-
-def reach_of(key: MapKey) -> Triple:
-    """Its farthest offset along each axis."""
-    far = steps_of(key).abs().amax(0).tolist()
-    return (far[0], far[1], far[2])
 
 
 def each_axis(of_axis: Callable[[int], int]) -> Triple:
@@ -90,7 +100,7 @@ def each_axis(of_axis: Callable[[int], int]) -> Triple:
     return (of_axis(0), of_axis(1), of_axis(2))
 
 
-def finer_stride(stride: Triple, spec: MapSpec) -> Triple:
+def finer_stride(stride: Triple, spec: KernelMapSpec) -> Triple:
     """Stride of the voxels that a transposed layer leads to."""
     if any(have % by for have, by in zip(stride, spec.stride, strict=True)):
         raise ValueError(
@@ -99,7 +109,7 @@ def finer_stride(stride: Triple, spec: MapSpec) -> Triple:
     return each_axis(lambda axis: stride[axis] // spec.stride[axis])
 
 
-def bounds_after(level: Level, spec: MapSpec) -> Triple | None:
+def bounds_after(level: Level, spec: KernelMapSpec) -> Triple | None:
     """Where a bounded grid ends after ``spec``, as that of a dense convolution; None if ``level`` has no border."""
     if level.bounds is None:
         return None
