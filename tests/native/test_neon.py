@@ -21,7 +21,14 @@ def test_kernels_are_right_on_neon(tmp_path: Path) -> None:
         Path(__file__).with_name("spmm_on_another_cpu.cpp"),
         *(
             csrc / name
-            for name in ("dispatch.cpp", "parallel.cpp", "pack_spmm.cpp", "pack_window.cpp", "spmm_split.cpp", "table.cpp")
+            for name in (
+                "dispatch.cpp",
+                "parallel.cpp",
+                "pack_spmm.cpp",
+                "pack_window.cpp",
+                "spmm_split.cpp",
+                "table.cpp",
+            )
         ),
         *sorted((csrc / "kernels").glob("*.cpp")),
     ]
