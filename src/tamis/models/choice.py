@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tamis.formats import BSR, CSR, SparseMatrix
-from tamis.models.tracing import LayerUse
+from tamis.inspect import LayerUse
 from tamis.nn import SparseLinear
 from tamis.ops.spmm import plan_spmm
 from tamis.tuning.timer import time_interleaved

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
-from tamis.models.tracing import LayerUse
+from tamis.inspect import LayerUse, ModelInputs, evaluating, run_model
 from tamis.nn import SparseLinear
-from tamis.pruning.calibration import ModelInputs, evaluating, run_model
 
 
 def swap(model: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:

@@ -18,11 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tamis.formats import from_record, to_record
+from tamis.inspect import memory_of
 from tamis.models import architecture
 from tamis.models.manifest import FILE, Manifest, SavedLayer, read_manifest, to_json
 from tamis.models.replacement import swap
 from tamis.nn import SparseLinear
-from tamis.pruning.targets import memory_of
 
 # A part file this old belongs to no writer that still lives.
 ABANDONED_S = 3600

@@ -7,14 +7,11 @@ from typing import Literal
 import torch
 from torch import nn
 
+from tamis.inspect import LayerUse, ModelInputs, Target, Where, find_targets, obstacle, trace, unusable
 from tamis.models.choice import Contender, Times, best_contender, relative_error
-from tamis.models.obstacles import obstacle, unusable
 from tamis.models.replacement import swap_and_try
 from tamis.models.report import SparsifiedLayer, SparsifyReport
-from tamis.models.tracing import LayerUse, trace
 from tamis.nn import SparseLinear
-from tamis.pruning.calibration import ModelInputs
-from tamis.pruning.targets import Target, Where, find_targets
 
 Replace = Literal["where_faster", "everywhere"]
 

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from tamis.pruning.calibration import ModelInputs, input_norms
+from tamis.inspect import ModelInputs, Target, Where, chosen, find_targets, input_norms
 from tamis.pruning.patterns import NOfM, Pattern, misfit, parse_pattern
 from tamis.pruning.report import PrunedLayer, PruneReport
 from tamis.pruning.scores import SCORES, Compare, Score
 from tamis.pruning.selection import select
-from tamis.pruning.targets import Target, Where, chosen, find_targets
 
 
 def prune(

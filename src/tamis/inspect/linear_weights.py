@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
+from tamis.inspect.memory import memory_of
+
 Where = str | Callable[[str, nn.Module], bool]
 
 ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
@@ -38,14 +40,6 @@ class Target:
     weight: Tensor | None
     aliases: tuple[str, ...] = ()
     obstacle: str | None = None
-
-
-def memory_of(tensor: Tensor) -> tuple[object, ...]:
-    """Identify the memory a tensor looks at: equal for tied weights, also when they are different objects."""
-    if tensor.is_meta or not tensor.numel():
-        return (id(tensor),)
-    start = tensor.untyped_storage().data_ptr()
-    return (tensor.device, tensor.dtype, start, tensor.storage_offset(), tuple(tensor.shape), tensor.stride())
 
 
 def _spots(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from tamis.models.tracing import trace
+from tamis.inspect import trace
 
 
 class Odd(nn.Module):

@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from tamis.models.tracing import LayerUse
-from tamis.pruning.targets import Target, Where, chosen
+from tamis.inspect.linear_weights import Target, Where, chosen
+from tamis.inspect.tracing import LayerUse
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from tamis.pruning.calibration import ModelInputs, evaluating, run_model
+from tamis.inspect.running import ModelInputs, evaluating, run_model
 
 SAMPLE_TOKENS = 256
 
@@ -43,7 +43,7 @@ def trace(model: nn.Module, inputs: ModelInputs, layers: Iterable[nn.Linear]) ->
     ----------
     model : nn.Module
     inputs : Tensor, tuple or mapping
-        See :func:`tamis.pruning.calibration.run_model`.
+        See :func:`tamis.inspect.run_model`.
     layers : iterable of nn.Linear
         Exactly of that class, inside ``model``.
     """
