@@ -22,9 +22,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": set(),
     "pruning": {"inspect", "training"},
     "models": {"nn", "ops", "formats", "pruning", "inspect", "tuning"},
-    "voxel": {"ops", "formats", "training"},
+    "voxel": {"ops", "formats", "training", "inspect"},
     "emotion": {"training", "pretrained", ""},
-    "workloads": {"formats"},
+    "workloads": {"formats", "inspect"},
 }
 PUBLIC_ONLY = {"bench", "cli", "tour"}  # may import everything; nothing imports them but each other
 

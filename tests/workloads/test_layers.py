@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tamis.workloads.dlmc import cut
-from tamis.workloads.layers import divides, linear_weights
+from tamis.workloads.layers import divides, one_weight_per_role
 
 
 @pytest.fixture
@@ -17,19 +17,18 @@ def model():
 
 
 def test_one_layer_per_role_from_the_middle(model):
-    assert [name for name, _ in linear_weights(model)] == ["1.query", "1.ffn"]
-    assert len(list(linear_weights(model, one_per_role=False))) == 6
+    assert [name for name, _ in one_weight_per_role(model)] == ["1.query", "1.ffn"]
 
 
 def test_weights_are_the_models_own(model):
-    name, weight = next(iter(linear_weights(model)))
+    name, weight = next(iter(one_weight_per_role(model)))
     assert weight.shape == (12, 8)
     assert not weight.requires_grad
     assert weight.data_ptr() == model.get_submodule(name).weight.data_ptr()
 
 
 def test_pruning_leaves_the_model_alone(model):
-    _, weight = next(iter(linear_weights(model)))
+    _, weight = next(iter(one_weight_per_role(model)))
     before = weight.clone()
     assert divides(weight, "4x1")
     assert int((cut(weight, 0.75, "4x1") != 0).sum()) == 24

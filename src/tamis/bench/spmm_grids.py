@@ -13,7 +13,7 @@ from tamis.bench.cell import Cell
 from tamis.bench.contestants import ALL, CANDIDATES, DENSE, OURS, ROUNDED, Contestant
 from tamis.workloads.dlmc import Family, Spec, cut, generate
 from tamis.workloads.folders import PatternFile
-from tamis.workloads.layers import divides, linear_weights
+from tamis.workloads.layers import divides, one_weight_per_role
 
 Grid = Literal["quick", "default", "full"]
 
@@ -173,7 +173,7 @@ def _cell(
 
 def layer_jobs(model: nn.Module, model_name: str, grid: Grid, n: int = 128) -> Iterator[Job]:
     """Section "layers": one layer of every role in a real model, pruned by magnitude."""
-    for name, weight in linear_weights(model):
+    for name, weight in one_weight_per_role(model):
         for sparsity, pattern in _LAYER_CUTS[grid]:
             if not divides(weight, pattern):
                 continue

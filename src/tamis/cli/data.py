@@ -73,12 +73,12 @@ def _make_minilm(
     from tamis.formats.smtx import write_smtx
     from tamis.pretrained import load_minilm
     from tamis.workloads.dlmc import cut
-    from tamis.workloads.layers import divides, linear_weights
+    from tamis.workloads.layers import divides, one_weight_per_role
     from tamis.workloads.manifest import Manifest, describe
 
     cells = [
         (layer, weight, pattern, target)
-        for layer, weight in linear_weights(load_minilm().model)
+        for layer, weight in one_weight_per_role(load_minilm().model)
         for pattern in patterns
         if divides(weight, pattern)
         for target in _targets(pattern, sparsities)

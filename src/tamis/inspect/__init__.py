@@ -1,21 +1,24 @@
 """What a model is: its linear layers, what stands in the way of changing them, and what they do while it runs."""
 
-from tamis.inspect.linear_weights import Target, Where, chosen, find_targets
+from tamis.inspect.linear_layers import linear_layers
+from tamis.inspect.linear_weights import LinearWeight, find_linear_weights
 from tamis.inspect.memory import memory_of
 from tamis.inspect.obstacles import obstacle, unusable
 from tamis.inspect.running import ModelInputs, evaluating, run_model
 from tamis.inspect.statistics import input_norms
 from tamis.inspect.tracing import LayerUse, trace
+from tamis.inspect.where import Where, chosen
 
 __all__ = [
     "LayerUse",
+    "LinearWeight",
     "ModelInputs",
-    "Target",
     "Where",
     "chosen",
     "evaluating",
-    "find_targets",
+    "find_linear_weights",
     "input_norms",
+    "linear_layers",
     "memory_of",
     "obstacle",
     "run_model",

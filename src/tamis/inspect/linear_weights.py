@@ -1,21 +1,18 @@
-"""Which matrices of a model can be pruned: the weights of linear layers, each once."""
+"""The weight matrices of a model's linear layers, each memory once."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
 from tamis.inspect.memory import memory_of
 
-Where = str | Callable[[str, nn.Module], bool]
-
 ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 
 
 @dataclass(frozen=True)
-class Target:
+class LinearWeight:
     """A weight matrix.
 
     Attributes
@@ -65,7 +62,7 @@ def _obstacle(module: nn.Module, weight: Tensor | None, strangers: list[str]) ->
     return None if weight.numel() else "has no weights"
 
 
-def find_targets(model: nn.Module) -> list[Target]:
+def find_linear_weights(model: nn.Module) -> list[LinearWeight]:
     """List the prunable matrices in the order of ``model.named_modules()``; each memory once."""
     spots = [(name, module, attr, f"{name}.{attr}".lstrip(".")) for name, module, attr in _spots(model)]
     linear = {parameter for *_, parameter in spots}
@@ -73,7 +70,7 @@ def find_targets(model: nn.Module) -> list[Target]:
     for parameter, tensor in model.named_parameters(remove_duplicate=False):
         holders[memory_of(tensor)].append(parameter)
 
-    targets: dict[object, Target] = {}
+    targets: dict[object, LinearWeight] = {}
     for name, module, attribute, parameter in spots:
         weight = module._parameters.get(attribute)
         key = (id(module),) if weight is None else memory_of(weight)
@@ -82,14 +79,5 @@ def find_targets(model: nn.Module) -> list[Target]:
         aliases = tuple(other for other in holders[key] if other != parameter)
         obstacle = _obstacle(module, weight, [other for other in aliases if other not in linear])
         shown = name if attribute == "weight" else parameter
-        targets[key] = Target(shown, module, parameter, weight, aliases, obstacle)
+        targets[key] = LinearWeight(shown, module, parameter, weight, aliases, obstacle)
     return list(targets.values())
-
-
-def chosen(target: Target, where: Where | None) -> bool:
-    """Apply the caller's choice: None takes all, a string is a name with ``*``, a callable decides."""
-    if where is None:
-        return True
-    if isinstance(where, str):
-        return fnmatchcase(target.name, where)
-    return bool(where(target.name, target.module))

@@ -2,16 +2,17 @@
 
 from torch import nn
 
-from tamis.inspect.linear_weights import Target, Where, chosen
+from tamis.inspect.linear_weights import LinearWeight
 from tamis.inspect.tracing import LayerUse
+from tamis.inspect.where import Where, chosen
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def obstacle(target: Target, model: nn.Module, where: Where | None) -> str | None:
+def obstacle(target: LinearWeight, model: nn.Module, where: Where | None) -> str | None:
     """Say why a layer must stay dense, judging by the module alone; None if it need not."""
     layer = target.module
-    if not chosen(target, where):
+    if not chosen(target.name, target.module, where):
         return "not chosen by where="
     if target.weight is None or target.obstacle:
         return target.obstacle
@@ -27,7 +28,7 @@ def obstacle(target: Target, model: nn.Module, where: Where | None) -> str | Non
     return None
 
 
-def unusable(target: Target, use: LayerUse) -> str | None:
+def unusable(target: LinearWeight, use: LayerUse) -> str | None:
     """Say why a layer must stay dense, judging by what the model did with it; None if it need not."""
     if use.readers:
         never = "" if use.tokens else ", which never calls the layer"

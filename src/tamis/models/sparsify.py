@@ -7,7 +7,16 @@ from typing import Literal
 import torch
 from torch import nn
 
-from tamis.inspect import LayerUse, ModelInputs, Target, Where, find_targets, obstacle, trace, unusable
+from tamis.inspect import (
+    LayerUse,
+    LinearWeight,
+    ModelInputs,
+    Where,
+    find_linear_weights,
+    obstacle,
+    trace,
+    unusable,
+)
 from tamis.models.choice import Contender, Times, best_contender, relative_error
 from tamis.models.replacement import swap_and_try
 from tamis.models.report import SparsifiedLayer, SparsifyReport
@@ -63,7 +72,7 @@ def sparsify(
     RuntimeError            if the model no longer runs on ``example_inputs`` afterwards; it is restored first.
     """
     _check_arguments(model, times, replace)
-    targets = find_targets(model)
+    targets = find_linear_weights(model)
     if not targets:
         raise ValueError(f"sparsify(model): {type(model).__name__} has no nn.Linear that is still dense.")
     reasons = [obstacle(target, model, where) for target in targets]
@@ -100,7 +109,7 @@ def _check_arguments(model: nn.Module, times: str, replace: str) -> None:
 
 
 def _judge(
-    target: Target,
+    target: LinearWeight,
     reason: str | None,
     uses: Mapping[nn.Module, LayerUse],
     times: Times,
@@ -134,7 +143,7 @@ def _judge(
     return row, best.layer if row.replaced else None
 
 
-def _first_row(target: Target) -> SparsifiedLayer:
+def _first_row(target: LinearWeight) -> SparsifiedLayer:
     """Start the report's row with what is known without running anything."""
     weight, layer = target.weight, target.module
     if weight is None or weight.is_meta:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from tamis.inspect import ModelInputs, Target, Where, chosen, find_targets, input_norms
+from tamis.inspect import LinearWeight, ModelInputs, Where, chosen, find_linear_weights, input_norms
 from tamis.pruning.patterns import NOfM, Pattern, misfit, parse_pattern
 from tamis.pruning.report import PrunedLayer, PruneReport
 from tamis.pruning.scores import SCORES, Compare, Score
@@ -67,7 +67,7 @@ def prune(
     fraction = _resolve_sparsity(sparsity, cut)
     scope = _resolve_compare(compare, cut, ranking)
     _check_materialised(model)
-    targets = find_targets(model)
+    targets = find_linear_weights(model)
     norms: dict[nn.Module, Tensor] = {}
     if calibration is not None:
         norms = input_norms(
@@ -155,12 +155,12 @@ def _check_materialised(model: nn.Module) -> None:
             )
 
 
-def _check_choice(model: nn.Module, targets: list[Target], where: Where | None) -> None:
+def _check_choice(model: nn.Module, targets: list[LinearWeight], where: Where | None) -> None:
     if not targets:
         raise ValueError(
             f"prune(model): {type(model).__name__} has no nn.Linear and no nn.MultiheadAttention."
         )
-    if not any(chosen(target, where) for target in targets):
+    if not any(chosen(target.name, target.module, where) for target in targets):
         some = ", ".join(repr(target.name) for target in targets[:3])
         raise ValueError(
             f"prune(where={where!r}) chooses none of the model's {len(targets)} layers ({some}, ...)."
@@ -168,9 +168,13 @@ def _check_choice(model: nn.Module, targets: list[Target], where: Where | None) 
 
 
 def _why_left(
-    target: Target, pattern: Pattern, where: Where | None, score: Score, norms: Mapping[nn.Module, Tensor]
+    target: LinearWeight,
+    pattern: Pattern,
+    where: Where | None,
+    score: Score,
+    norms: Mapping[nn.Module, Tensor],
 ) -> str | None:
-    if not chosen(target, where):
+    if not chosen(target.name, target.module, where):
         return "not chosen by where="
     if target.weight is None or target.obstacle:
         return target.obstacle
@@ -180,7 +184,7 @@ def _why_left(
     return misfit((rows, cols), pattern)
 
 
-def _score(score: Score, target: Target, norms: Mapping[nn.Module, Tensor]) -> Tensor:
+def _score(score: Score, target: LinearWeight, norms: Mapping[nn.Module, Tensor]) -> Tensor:
     """Score one weight; NaN is the caller's mistake, and would sort arbitrarily."""
     weight = target.weight
     if weight is None:
@@ -204,7 +208,7 @@ def _share(score: Tensor, mask: Tensor) -> float:
     return float(score[mask].sum(dtype=torch.float64)) / total if total else 1.0
 
 
-def _row(target: Target, kept_score: float | None, left: str | None) -> PrunedLayer:
+def _row(target: LinearWeight, kept_score: float | None, left: str | None) -> PrunedLayer:
     weight, module = target.weight, target.module
     if weight is None and isinstance(module, nn.Linear):
         return PrunedLayer(target.name, (module.out_features, module.in_features), 0, left=left)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from tamis.inspect import linear_layers
 from tamis.pretrained import embed, tokenize
 from tamis.pruning import NOfM, apply_masks, parse_pattern, prune
 from tamis.tour.rows import Configuration
@@ -84,11 +85,7 @@ def in_encoder(name: str, module: nn.Module) -> bool:
 
 def linear_weights(model: nn.Module) -> dict[str, Tensor]:
     """Name -> weight of the linear layers that the tour prunes."""
-    return {
-        name: module.weight
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and in_encoder(name, module)
-    }
+    return {name: layer.weight for name, layer in linear_layers(model, in_encoder).items()}
 
 
 def other_bytes(model: nn.Module) -> int:

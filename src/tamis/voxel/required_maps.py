@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from tamis.formats.packed_coords import KeyLayout, Triple
+from tamis.inspect import evaluating
 from tamis.ops.kernel_map import KernelMap, generated_level, minkowski_level, spconv_level
 from tamis.ops.sparse_conv import Dataflow
 from tamis.voxel.map_specs import (
@@ -185,7 +184,7 @@ def required_maps(
     parameter = next(network.parameters(), torch.empty(0))
     found = RequiredMaps([Level(stride, bounds=spatial_shape)])
     feats = torch.empty(0, _in_channels(network), dtype=parameter.dtype, device=parameter.device)
-    with torch.no_grad(), _evaluating(network):
+    with evaluating(network):
         network(VoxelTensor.within(found, 0, feats))
     return found
 
@@ -206,18 +205,6 @@ def _in_channels(network: nn.Module) -> int:
         if isinstance(channels, int):
             return channels
     return 1
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Eval mode for the time of the block, every module's own flag restored after it."""
-    flags = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, flag in flags.items():
-            module.training = flag
 
 
 def _rowless_map(volume: int) -> KernelMap:

@@ -6,32 +6,20 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
+from tamis.inspect import linear_layers
 from tamis.workloads.dlmc import unit_shape
 
 
-def linear_weights(model: nn.Module, *, one_per_role: bool = True) -> Iterator[tuple[str, Tensor]]:
-    """Yield (name, weight of shape (out, in)) of the ``nn.Linear`` layers.
+def one_weight_per_role(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield (name, weight of shape (out, in)) of one ``nn.Linear`` per role.
 
-    Parameters
-    ----------
-    model : nn.Module
-    one_per_role : bool
-        Keep one layer of those whose names differ only in numbers ("encoder.layer.3.output" and "encoder.layer.4.output"):
-        the one in the middle of the model, which is neither the first nor the last.
+    Layers have the same role if their names differ only in numbers ("encoder.layer.3.output" and
+    "encoder.layer.4.output"); the one in the middle of the model is taken, which is neither the first nor the last.
     """
-    named = [
-        (name, module.weight.detach())
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-    ]
-    if not one_per_role:
-        yield from named
-        return
     roles: dict[str, list[tuple[str, Tensor]]] = {}
-    for name, weight in named:
-        roles.setdefault(".".join(part for part in name.split(".") if not part.isdigit()), []).append(
-            (name, weight)
-        )
+    for name, layer in linear_layers(model).items():
+        role = ".".join(part for part in name.split(".") if not part.isdigit())
+        roles.setdefault(role, []).append((name, layer.weight.detach()))
     for members in roles.values():
         yield members[len(members) // 2]
 
