@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tamis.bench.rows import Row
+from tamis.bench.spmm.rows import Row
 
 
 def _row(contestant: str = "tamis_spmm", **changes: object) -> Row:

@@ -3,7 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
-from tamis.bench import contestants, rows, spmm_grids
+from tamis.bench.spmm import grids as spmm_grids
+from tamis.bench.spmm import rows
+from tamis.bench.spmm.contestants import listed as contestants
 from tamis.cli.bench import app
 from tamis.workloads.folders import make_dlmc
 

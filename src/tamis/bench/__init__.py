@@ -1,1 +1,1 @@
-"""The evaluation as a program: one file per suite, peers beside our own kernels, rows in a CSV, one page."""
+"""The evaluation as a program: a folder per suite, peers beside our own kernels, rows in a CSV, one page."""

@@ -41,8 +41,8 @@ def spmm(
     device: Annotated[Literal["cpu"], typer.Option(help="Where to run.")] = "cpu",
 ) -> None:
     """Sparse × dense products: ours, dense PyTorch in both layouts, torch CSR and BSR, scipy, MKL, a numba loop."""
-    from tamis.bench import report
-    from tamis.bench import spmm as suite
+    from tamis.bench.spmm import suite
+    from tamis.bench.spmm.results import report
 
     if quick and full:
         raise typer.BadParameter("choose one of --quick and --full.")

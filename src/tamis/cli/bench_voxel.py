@@ -25,8 +25,7 @@ def voxel(
     ] = Path("tamis-bench"),
 ) -> None:
     """Sparse convolution: ours, torch gather-mm, binary search, a hash table, spconv's CPU wheel."""
-    from tamis.bench import voxel as suite
-    from tamis.bench import voxel_report as report
+    from tamis.bench.voxel import report, suite
 
     if quick and full:
         raise typer.BadParameter("choose one of --quick and --full.")

@@ -1,0 +1,1 @@
+"""What every suite's measurements have in common."""

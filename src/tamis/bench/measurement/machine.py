@@ -1,0 +1,98 @@
+"""Where and with what a benchmark ran, for every row."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+import tamis
+
+_TAKING_PART = ("torch", "numpy", "scipy", "numba", "mkl")
+_FINGERPRINTED = ("kernels", "ops", "tuning")  # rooms that decide how fast ours is
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The fields that all rows of a run share; see :class:`tamis.bench.spmm.rows.Row`."""
+
+    device: str
+    cpu: str
+    isa: str
+    threads: int
+    versions: str
+    build: str
+    peak_gflops: float | None
+
+
+def this_machine(package: Path = Path(tamis.__file__).parent) -> Machine:
+    """Describe this process: CPU, ISA in use, threads, versions of whoever takes part, FMA peak (takes 0.3 s).
+
+    Parameters
+    ----------
+    package : Path
+        Folder whose code the fingerprint is taken of.
+    """
+    native = _native()
+    threads = torch.get_num_threads()
+    versions = [f"python {platform.python_version()}", f"tamis {tamis.__version__}"]
+    versions += [f"{name} {_version(name)}" for name in _TAKING_PART]
+    return Machine(
+        device="cpu",
+        cpu=cpu_name(),
+        isa=str(native.isa()) if native else "none",
+        threads=threads,
+        versions="; ".join(versions),
+        build=fingerprint(package),
+        peak_gflops=_fma_peak_gflops(native, threads) if native else None,
+    )
+
+
+def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Model name and, on x86, family and model numbers (virtual machines often hide the rest)."""
+    facts: dict[str, str] = {}
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            key, _, value = line.partition(":")
+            facts.setdefault(key.strip(), value.strip())
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return f"{name} (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else name
+
+
+def fingerprint(package: Path) -> str:
+    """Twelve hex digits that change with the native module or with the code around the kernels."""
+    files = [path for room in _FINGERPRINTED for path in sorted((package / room).rglob("*.py"))]
+    native = _native()
+    if native is not None and native.__file__:
+        files.append(Path(native.__file__))
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _native() -> ModuleType | None:
+    try:
+        return importlib.import_module("tamis._cpu")
+    except ImportError:
+        return None
+
+
+def _fma_peak_gflops(native: ModuleType, threads: int) -> float:
+    """Sum over all threads running at once: cores often clock lower, or share a port, when all are busy."""
+    with ThreadPoolExecutor(threads) as pool:
+        return float(sum(pool.map(native.fma_peak, [0.3] * threads)))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"

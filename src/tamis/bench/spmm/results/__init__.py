@@ -1,0 +1,1 @@
+"""What the SpMM suite's rows come to, on a page."""
