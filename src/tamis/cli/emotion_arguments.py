@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tamis.emotion.corpora.table import Corpus
-    from tamis.emotion.prior import Prior
+    from tamis.emotion.predict.prior import Prior
     from tamis.emotion.streams.encoder import Stream
 
 
@@ -60,7 +60,7 @@ def open_streams(words: Sequence[str] | None) -> dict[str, Stream]:
 
 def chosen_variants(names: Sequence[str] | None) -> list[str]:
     """Variants to make; those that the preset ``tuned`` hears where none are named, and none for ``none``."""
-    from tamis.emotion.config import load_preset
+    from tamis.emotion.train.config import load_preset
 
     if not names:
         return list(load_preset("tuned")["heard_variants"])

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tamis.emotion.recogniser import Recogniser
+    from tamis.emotion.predict.recogniser import Recogniser
 
 __all__ = ["load"]
 
 
 def load(where: str | Path, transcriber: str | None = "whisper-tiny.en") -> Recogniser:
-    """Load a recogniser from the folder that training wrote; see :func:`tamis.emotion.recogniser.load`."""
-    from tamis.emotion import recogniser
+    """Load a recogniser from the folder that training wrote; see :func:`tamis.emotion.predict.recogniser.load`."""
+    from tamis.emotion.predict import recogniser
 
     return recogniser.load(where, transcriber)

@@ -10,10 +10,10 @@ pytest.importorskip("sklearn")
 pytest.importorskip("soundfile")
 
 from tamis.bench.emotion.ravdess import earlier_stages, probes
-from tamis.emotion.config import load_config
-from tamis.emotion.evaluate import evaluate
-from tamis.emotion.synth.feature_set import SynthRecipe, write_synthetic
-from tamis.emotion.train import train
+from tamis.emotion.data.synthetic import SynthRecipe, write_synthetic
+from tamis.emotion.evaluation.compare import evaluate
+from tamis.emotion.train.config import load_config
+from tamis.emotion.train.run import train
 
 SETTINGS = """
 features = "set"

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("soundfile")
 
-from tamis.emotion.corpora.msp_podcast import parse_detail, read_msp_podcast
+from tamis.emotion.corpora.readers.msp_podcast import parse_detail, read_msp_podcast
 from tamis.emotion.corpora.table import ratings_from_json
 
 CONSENSUS = """FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set

@@ -13,8 +13,8 @@ pytest.importorskip("transformers")
 import soundfile as sf
 import transformers
 
-from tamis.emotion.audio import read_audio
 from tamis.emotion.corpora.table import Utterance, build_corpus
+from tamis.emotion.signal.audio import read_audio
 from tamis.emotion.streams.named import open_stream
 from tamis.emotion.streams.specification import StreamSpecification, parse_stream
 from tamis.emotion.streams.transcribe import open_transcriber

@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 
 import tamis
-from tamis.emotion.audio import SAMPLE_RATE_HZ, read_audio
-from tamis.emotion.recogniser import Recogniser, load
+from tamis.emotion.predict.recogniser import Recogniser, load
+from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, read_audio
 from tamis.emotion.streams.encoder import AudioStream
 from tamis.emotion.streams.named import open_stream
 from tamis.pretrained import TINY_EN

@@ -15,21 +15,21 @@ import pandas as pd
 import torch
 
 import tamis
-from tamis.emotion.config import Config, load_config, load_preset
 from tamis.emotion.corpora.named import read_corpus
-from tamis.emotion.ensemble import load_weights
-from tamis.emotion.evaluate import evaluate
-from tamis.emotion.features import FeatureSet
-from tamis.emotion.jobs import member_folder
-from tamis.emotion.join import final_predictions
-from tamis.emotion.meta import MetaClassifier, meta_inputs, meta_predict
-from tamis.emotion.predictions import Predictions, joined
-from tamis.emotion.probe import logistic_probe, probe_streams, ridge_probe
-from tamis.emotion.streams.extract import extract
+from tamis.emotion.data.feature_set import FeatureSet
+from tamis.emotion.data.predictions import Predictions, joined
+from tamis.emotion.data.training_data import load_training_data
+from tamis.emotion.evaluation.compare import evaluate
+from tamis.emotion.evaluation.probe import logistic_probe, probe_streams, ridge_probe
+from tamis.emotion.predict.ensemble import load_weights
+from tamis.emotion.streams.extraction import extract
 from tamis.emotion.streams.named import open_stream
 from tamis.emotion.streams.specification import OFFLINE_STREAMS, parse_stream
-from tamis.emotion.train import runs_of, train
-from tamis.emotion.training_data import load_training_data
+from tamis.emotion.train.config import Config, load_config, load_preset
+from tamis.emotion.train.jobs import member_folder
+from tamis.emotion.train.join import final_predictions
+from tamis.emotion.train.meta import MetaClassifier, meta_inputs, meta_predict
+from tamis.emotion.train.run import runs_of, train
 
 FLOOR = "whisper/3"
 SETTINGS = """

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tamis.emotion.audio import AudioError, read_audio
-from tamis.emotion.categories import OTHER
+from tamis.emotion.corpora.categories import OTHER
 from tamis.emotion.corpora.table import Corpus
+from tamis.emotion.signal.audio import AudioError, read_audio
 
 
 @dataclass(frozen=True)

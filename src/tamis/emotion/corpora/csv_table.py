@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from tamis.emotion.categories import ATTRIBUTES, OTHER
+from tamis.emotion.corpora.categories import ATTRIBUTES, OTHER
 from tamis.emotion.corpora.labels import category_of
 from tamis.emotion.corpora.table import Corpus, Rating, Utterance, build_corpus, ratings_from_json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tamis.emotion.categories import OTHER
+from tamis.emotion.corpora.categories import OTHER
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "angry": ("anger", "ang", "wütend", "ärger"),

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from tamis.emotion.corpora.audformat_table import read_audformat
-from tamis.emotion.corpora.crema_d import read_crema_d
 from tamis.emotion.corpora.csv_table import read_csv
-from tamis.emotion.corpora.emo_superb import read_emo_superb
-from tamis.emotion.corpora.emobox import read_emobox
-from tamis.emotion.corpora.emodb import read_emodb
-from tamis.emotion.corpora.iemocap import read_iemocap
-from tamis.emotion.corpora.meld import read_meld
-from tamis.emotion.corpora.msp_podcast import read_msp_podcast
-from tamis.emotion.corpora.ravdess import read_ravdess
+from tamis.emotion.corpora.readers.crema_d import read_crema_d
+from tamis.emotion.corpora.readers.emo_superb import read_emo_superb
+from tamis.emotion.corpora.readers.emobox import read_emobox
+from tamis.emotion.corpora.readers.emodb import read_emodb
+from tamis.emotion.corpora.readers.iemocap import read_iemocap
+from tamis.emotion.corpora.readers.meld import read_meld
+from tamis.emotion.corpora.readers.msp_podcast import read_msp_podcast
+from tamis.emotion.corpora.readers.ravdess import read_ravdess
 from tamis.emotion.corpora.table import Corpus
 
 READERS: Final[Mapping[str, Callable[..., Corpus]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tamis.emotion.categories import OTHER
+from tamis.emotion.corpora.categories import OTHER
 from tamis.emotion.corpora.table import Corpus
 
 

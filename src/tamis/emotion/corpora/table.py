@@ -1,6 +1,6 @@
 """One table per corpus: raw votes and ratings, from which every target rule is derived later.
 
-Columns of :attr:`Corpus.table` (those of a feature set's index, :mod:`tamis.emotion.features`, and where the audio is):
+Columns of :attr:`Corpus.table` (those of a feature set's index, :mod:`tamis.emotion.data.feature_set`, and where the audio is):
 
 ===========================  ===============================================================================
 ``utterance``                unique name
@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tamis.emotion.categories import ATTRIBUTE_RANGE, ATTRIBUTES, OTHER
+from tamis.emotion.corpora.categories import ATTRIBUTE_RANGE, ATTRIBUTES, OTHER
 
 Rating = tuple[float, float, float]
 """One rater's valence, arousal, dominance on 1..7; NaN where not given."""

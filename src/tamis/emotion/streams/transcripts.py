@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tamis.emotion.audio import AudioError, read_audio
 from tamis.emotion.corpora.table import Corpus
-from tamis.emotion.streams.extract import audio_identity
+from tamis.emotion.signal.audio import AudioError, read_audio
+from tamis.emotion.streams.extraction import audio_identity
 from tamis.emotion.streams.transcribe import Transcriber
 
 

@@ -1,0 +1,66 @@
+"""MELD: 13,700 utterances from the TV series Friends, seven emotions, three splits.
+
+``train_sent_emo.csv``, ``dev_sent_emo.csv``, ``test_sent_emo.csv``; clips are named ``dia0_utt0`` in a folder per split. The
+release holds MP4: the sound must be taken out first (``ffmpeg -i dia0_utt0.mp4 -ac 1 -ar 16000 dia0_utt0.wav``, beside it).
+
+References
+----------
+[1] Poria et al. MELD: A Multimodal Multi-Party Dataset for Emotion Recognition in Conversations. ACL 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from tamis.emotion.corpora.labels import category_of
+from tamis.emotion.corpora.readers.files import AUDIO_SUFFIXES, corpus_folder, find_one
+from tamis.emotion.corpora.table import Corpus, Utterance, build_corpus
+
+CORPUS = "meld"
+CATEGORIES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+SPLITS = {"train": "train", "dev": "development", "test": "test"}
+COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+
+
+def read_meld(folder: str | Path) -> Corpus:
+    """Read MELD; the same characters speak in all splits, so its own split is not speaker-independent."""
+    folder = corpus_folder(folder, CORPUS)
+    rows = [row for split in SPLITS for row in split_rows(folder, split)]
+    films = sum(not row.path.endswith(AUDIO_SUFFIXES) for row in rows)
+    notes = (
+        [f"{films} clips have no sound file beside their film (convert them with ffmpeg)"] if films else []
+    )
+    return build_corpus(CORPUS, CATEGORIES, rows, folder, "GPL-3.0 for the annotations", notes)
+
+
+def split_rows(folder: Path, split: str) -> Iterator[Utterance]:
+    path = find_one(folder, CORPUS, f"{split}_sent_emo.csv")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
+    if missing := [name for name in COLUMNS if name not in table]:
+        raise ValueError(f"corpus {CORPUS!r}: {path.name} lacks the column(s) {', '.join(missing)}.")
+    sound = split_audio(folder, split)
+    for row in table.to_dict("records"):
+        clip = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
+        yield Utterance(
+            utterance=f"{split}_{clip}",
+            path=sound.get(clip, f"{split}/{clip}.mp4"),
+            votes={category_of(row["Emotion"]): 1},
+            speaker=row["Speaker"],
+            split=SPLITS[split],
+            text=row["Utterance"],
+            slices={"sentiment": row.get("Sentiment", "")},
+        )
+
+
+def split_audio(folder: Path, split: str) -> dict[str, str]:
+    """Clips of one split: sound if there is some, else film. The split is told by a folder on the way."""
+    found: dict[str, str] = {}
+    for suffix in (".mp4", *AUDIO_SUFFIXES):
+        for path in sorted(folder.rglob(f"dia*_utt*{suffix}")):
+            inner = path.relative_to(folder)
+            if any(split in part.lower() for part in inner.parts[:-1]) and not path.name.startswith("."):
+                found[path.stem] = inner.as_posix()
+    return found

@@ -1,0 +1,1 @@
+"""Data: feature sets, packed frames, targets, folds and predictions."""

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, intervals over speakers, ablations, linear probes."""

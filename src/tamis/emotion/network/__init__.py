@@ -1,0 +1,1 @@
+"""Network: DeepSER, ridge members, their losses and settings."""

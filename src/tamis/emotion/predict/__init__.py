@@ -1,0 +1,1 @@
+"""Prediction: from a recording to a distribution, by a trained ensemble."""

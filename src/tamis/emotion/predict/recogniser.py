@@ -1,0 +1,279 @@
+"""From a recording to a prediction: voice activity, windows, streams, ensemble, prior, timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tamis.emotion.predict.contribution import shapley
+from tamis.emotion.predict.ensemble import Ensemble, Features
+from tamis.emotion.predict.prior import Prior, adjust, target_shares
+from tamis.emotion.predict.result import EmotionResult, Moment, entropy, p_disagree
+from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, Samples, as_mono_16k, clipped_share, read_audio
+from tamis.emotion.signal.vad import Segment, holds_speech, speech_segments
+from tamis.emotion.signal.variants import make_variant
+from tamis.emotion.signal.windows import joined, plan_windows
+from tamis.emotion.streams.encoder import Stream, TextStream
+from tamis.emotion.streams.named import open_stream
+from tamis.emotion.streams.transcribe import Transcriber, open_transcriber
+from tamis.pretrained import TINY_EN, TinyEn, load_tiny_en
+
+WHOLE_S = 15.0
+"""Recordings up to this length are heard as they are, like the utterances of a corpus."""
+TRANSCRIBED_S = 28.0
+BATCH = 8
+SHORT_S, CLIPPED = 0.5, 0.01
+MOST_STREAMS = 5
+
+Floats = NDArray[np.float64]
+Words = Callable[[Segment], str]
+
+
+class Recogniser:
+    """A trained ensemble with its encoders, ready for recordings.
+
+    Parameters
+    ----------
+    folder : path
+        What training wrote, or ``tamis emotion export`` made of it.
+    transcriber : str or None
+        ``"whisper-tiny.en"``, a Whisper folder or hub model, or None: no transcripts; streams that read text are then
+        missing, which the ensemble was trained to bear.
+    """
+
+    def __init__(self, folder: str | Path, transcriber: str | None = TINY_EN) -> None:
+        self.ensemble = Ensemble(folder)
+        wanted = [transcriber, *(s.open_with["encoder"] for s in self.ensemble.streams.values())]
+        tiny_en = load_tiny_en() if TINY_EN in wanted else None
+        self.encoders = open_encoders(self.ensemble, tiny_en)
+        self.transcriber: Transcriber | None = open_transcriber(transcriber, tiny_en) if transcriber else None
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return self.ensemble.categories
+
+    def predict(
+        self,
+        audio: str | Path | NDArray[np.generic],
+        sample_rate_hz: int | None = None,
+        *,
+        prior: Prior = "trained",
+        window_s: float = 10.0,
+        hop_s: float = 5.0,
+        voice_activity: bool = True,
+        contributions: bool = True,
+    ) -> EmotionResult:
+        """Predict one recording of any length and sample rate.
+
+        Parameters
+        ----------
+        audio : path or ndarray, shape (samples,) or (samples, channels)
+        sample_rate_hz : int, optional
+            Needed with an array.
+        prior : "trained", "natural", "balanced" or mapping of category to share
+            How common the categories are where this is used.
+        window_s, hop_s : float
+            Windows of recordings longer than 15 s.
+        voice_activity : bool
+            Hear speech only; otherwise all of the recording is taken for speech.
+        contributions : bool
+            Also tell what each stream adds; costs a run of the heads per subset of streams.
+
+        Returns
+        -------
+        EmotionResult
+            Without speech, ``speech`` is False and nothing is claimed.
+
+        Raises
+        ------
+        AudioError, FileNotFoundError   for what is no audio.
+        ValueError                      for an array without its rate, or a prior that does not fit the model.
+        """
+        wanted = target_shares(prior, self.categories, self.ensemble.natural, self.ensemble.trained)
+        source, samples = opened(audio, sample_rate_hz)
+        duration_s = len(samples) / SAMPLE_RATE_HZ
+        speech = find_speech(samples, duration_s, voice_activity)
+        notes = recording_notes(samples, duration_s)
+        if not speech:
+            return EmotionResult(source, duration_s, speech=False, notes=(*notes, "no speech was found"))
+        windows = speech if duration_s <= WHOLE_S else plan_windows(speech, duration_s, window_s, hop_s)
+        said = self.words_of(samples)
+        heard = [self.hear(samples, batch, said, wanted, contributions) for batch in batches(windows)]
+        p, attributes = (np.concatenate([part[i] for part in heard]) for i in (0, 1))
+        weights = np.array([end_s - start_s for start_s, end_s in windows])
+        weights /= weights.sum()
+        votes = dict(zip(self.categories, (weights @ p).tolist(), strict=True))
+        subsets = {s: np.concatenate([part[2][s] for part in heard]) for s in heard[0][2]}
+        return EmotionResult(
+            source,
+            duration_s,
+            speech=True,
+            votes=votes,
+            entropy=entropy(votes),
+            p_disagree=p_disagree(votes),
+            attributes=self.named_attributes(weights @ attributes),
+            transcript=None
+            if said is None
+            else " ".join(filter(None, map(said, joined(speech, TRANSCRIBED_S)))),
+            contributions=self.contributions(subsets, weights, votes),
+            timeline=tuple(self.moments(windows, p, attributes)),
+            notes=notes,
+        )
+
+    def hear(
+        self,
+        samples: Samples,
+        windows: Sequence[Segment],
+        said: Words | None,
+        wanted: Floats,
+        contributions: bool,
+    ) -> tuple[Floats, Floats, dict[frozenset[str], Floats]]:
+        """Probabilities (B, C) and attributes (B, 3) of some windows; and probabilities by what was heard."""
+        versions = self.encode(samples, windows, said)
+        everything = frozenset(name for name, found in versions[0].items() if found is not None)
+        subsets = subsets_of(everything) if contributions and len(everything) <= MOST_STREAMS else []
+        p, attributes = self.ensemble.predict(versions)
+        trained = self.ensemble.trained
+        by_subset = {
+            subset: adjust(self.ensemble.predict(versions, hear=subset)[0], trained, wanted)
+            for subset in subsets
+            if subset != everything
+        }
+        p = adjust(p, trained, wanted)
+        return p, attributes, {**by_subset, everything: p}
+
+    def encode(self, samples: Samples, windows: Sequence[Segment], said: Words | None) -> list[Features]:
+        """Features by stream, of the windows as they are and of each variant that is heard.
+
+        Each distinct encoder runs once per version, text once in all; it is None where there is no transcriber.
+        """
+        by_recipe: dict[str, list[Sequence[Tensor] | None]] = {}
+        for stream in self.encoders.values():
+            recipe = stream.encoder.recipe
+            if recipe not in by_recipe:
+                by_recipe[recipe] = self.encode_versions(stream, samples, windows, said)
+        return [
+            {name: by_recipe[stream.encoder.recipe][i] for name, stream in self.encoders.items()}
+            for i in range(1 + len(self.ensemble.heard_variants))
+        ]
+
+    def encode_versions(
+        self, stream: Stream, samples: Samples, windows: Sequence[Segment], said: Words | None
+    ) -> list[Sequence[Tensor] | None]:
+        variants = ("", *self.ensemble.heard_variants)
+        if isinstance(stream, TextStream):
+            text = None if said is None else stream.encoder.encode([said(w) for w in windows])
+            return [text] * len(variants)
+        clips = [part(samples, w) for w in windows]
+        return [
+            stream.encoder.encode([make_variant(clip, variant) for clip in clips]) for variant in variants
+        ]
+
+    def words_of(self, samples: Samples) -> Words | None:
+        """What is said in a stretch of the recording, transcribed once however often it is asked for."""
+        transcriber = self.transcriber
+        if transcriber is None:
+            return None
+        return cache(lambda segment: transcriber.transcribe(part(samples, segment)))
+
+    def contributions(
+        self, subsets: Mapping[frozenset[str], Floats], weights: Floats, votes: Mapping[str, float]
+    ) -> dict[str, float]:
+        if len(subsets) == 1:
+            return {}
+        top = self.categories.index(max(votes, key=votes.__getitem__))
+        everything = max(subsets, key=len)
+        return shapley(sorted(everything), lambda subset: float(weights @ subsets[subset][:, top]))
+
+    def named_attributes(self, values: Floats) -> dict[str, float] | None:
+        named = dict(zip(("valence", "arousal", "dominance"), values.tolist(), strict=True))
+        return {name: named[name] for name in self.ensemble.attributes} or None
+
+    def moments(self, windows: Sequence[Segment], p: Floats, attributes: Floats) -> Iterator[Moment]:
+        for (start_s, end_s), votes, values in zip(windows, p.tolist(), attributes, strict=True):
+            named = dict(zip(self.categories, votes, strict=True))
+            yield Moment(start_s, end_s, named, self.named_attributes(values))
+
+
+def open_encoders(ensemble: Ensemble, tiny_en: TinyEn | None) -> dict[str, Stream]:
+    """One encoder per stream; streams that are views of the same encoder share it."""
+    shared: dict[str, Stream] = {}
+    encoders = {}
+    for name, stream in ensemble.streams.items():
+        key = repr(sorted(stream.open_with.items()))
+        if key not in shared:
+            shared[key] = open_stream(**stream.open_with, tiny_en=tiny_en)
+        encoders[name] = shared[key]
+    return encoders
+
+
+def batches(windows: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
+    return (windows[i : i + BATCH] for i in range(0, len(windows), BATCH))
+
+
+def opened(audio: str | Path | NDArray[np.generic], sample_rate_hz: int | None) -> tuple[str, Samples]:
+    if isinstance(audio, (str, Path)):
+        return Path(audio).name, read_audio(audio)
+    if sample_rate_hz is None:
+        raise ValueError(
+            "predict(array): an array needs its rate, as in predict(array, sample_rate_hz=16000)."
+        )
+    return "array", as_mono_16k(audio, sample_rate_hz)
+
+
+def find_speech(samples: Samples, duration_s: float, voice_activity: bool) -> list[Segment]:
+    """All of a short recording if anybody speaks in it; of a long one, the stretches of speech."""
+    whole = [(0.0, duration_s)]
+    if not voice_activity:
+        return whole
+    if duration_s <= WHOLE_S:
+        return whole if holds_speech(samples) else []
+    return speech_segments(samples)
+
+
+def recording_notes(samples: Samples, duration_s: float) -> tuple[str, ...]:
+    notes = []
+    if duration_s < SHORT_S:
+        notes.append(f"only {duration_s:.2f} s long: too short to be told with confidence")
+    if (share := clipped_share(samples)) > CLIPPED:
+        notes.append(f"{share:.0%} of the samples are clipped")
+    return tuple(notes)
+
+
+def part(samples: Samples, window: Segment) -> Samples:
+    start, end = (round(second * SAMPLE_RATE_HZ) for second in window)
+    return samples[start : max(end, start + 1)]
+
+
+def subsets_of(streams: frozenset[str]) -> list[frozenset[str]]:
+    return [frozenset(g) for size in range(len(streams) + 1) for g in combinations(sorted(streams), size)]
+
+
+def load(where: str | Path, transcriber: str | None = TINY_EN) -> Recogniser:
+    """Load a recogniser.
+
+    Parameters
+    ----------
+    where : path
+        The folder that ``tamis emotion train`` wrote, or ``tamis emotion export`` made of it.
+    transcriber : str or None
+        Who writes the transcript, see :class:`Recogniser`.
+
+    Raises
+    ------
+    FileNotFoundError   if there is no finished training; for ``"demo"``, with the way to train one.
+    ValueError          if weights and description do not belong together.
+    """
+    if where == "demo" and not Path("demo").is_dir():
+        raise FileNotFoundError(
+            "emotion.load('demo'): no trained weights are shipped, because no corpus that may be trained on freely was at "
+            "hand. Train your own in a few minutes: `tamis emotion features ravdess FOLDER -o features`, "
+            "`tamis emotion train CONFIG.toml`, then emotion.load(OUTPUT). docs/emotion.md shows it step by step."
+        )
+    return Recogniser(where, transcriber)

@@ -1,0 +1,1 @@
+"""Signal: audio in, voice activity, windows, and augmented variants of a recording."""

@@ -1,0 +1,1 @@
+"""Training: configuration, four stages, members, meta-classifier, soup."""
