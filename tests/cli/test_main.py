@@ -10,8 +10,8 @@ import torch
 
 import tamis
 from tamis.cli.main import VERBS
-from tamis.kernels.cpu.native import native
-from tamis.tuning.store import path_for
+from tamis.kernels.cpu import native
+from tamis.tuning import path_for
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tamis.kernels.cpu.native import force_isa, native
+from tamis.kernels.cpu import force_isa, native
 
 
 @pytest.fixture(params=native().isas_compiled())

@@ -33,7 +33,8 @@ def two_of_four(w: Tensor) -> SparseMatrix:
 
 
 def able(kernel: str, a: SparseMatrix) -> bool:
-    return next(k for k in KERNELS if k.name == kernel).refuses(a) is None
+    candidates = tamis.plan_spmm(a, 1).candidates
+    return next(c for c in candidates if c.kernel == kernel).refusal is None
 
 
 def check(a: SparseMatrix, n: int, kernel: str, dtype: torch.dtype) -> None:

@@ -11,7 +11,7 @@ import tamis.models.choice
 from tamis.models import sparsify
 from tamis.nn import SparseLinear
 from tamis.pruning import prune
-from tamis.tuning.timer import Timing
+from tamis.tuning import Timing
 
 X = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
 

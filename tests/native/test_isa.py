@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tamis._cpu
 
-from tamis.kernels.cpu.native import force_isa, native
+from tamis.kernels.cpu import force_isa, native
 
 MODULE = Path(tamis._cpu.__file__)
 
@@ -28,12 +28,12 @@ def test_the_best_supported_isa_runs_unless_one_is_forced() -> None:
 
 @pytest.mark.parametrize("isa", native().isas_supported())
 def test_environment_variable_forces_an_isa(isa: str) -> None:
-    code = "from tamis.kernels.cpu.native import native; print(native().isa())"
+    code = "from tamis.kernels.cpu import native; print(native().isa())"
     assert run(code, TAMIS_CPU_ISA=isa).stdout.strip() == isa
 
 
 def test_unknown_isa_in_the_environment_is_an_error_that_lists_what_there_is() -> None:
-    ended = run("from tamis.kernels.cpu.native import native; native()", TAMIS_CPU_ISA="avx1024")
+    ended = run("from tamis.kernels.cpu import native; native()", TAMIS_CPU_ISA="avx1024")
     assert ended.returncode != 0
     assert "TAMIS_CPU_ISA=avx1024: this CPU can run " in ended.stderr
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from tamis.formats import BSR, CSR, NM, Bitmap
 from tamis.nn import SparseLinear
-from tamis.ops.spmm import plan_spmm
+from tamis.ops.spmm import spmm
 from tamis.pruning import prune
 
 FORMATS = {
@@ -69,14 +69,16 @@ def test_a_layer_without_any_weight_gives_its_bias():
 @pytest.mark.parametrize("name", FORMATS)
 def test_gradients_are_those_of_the_masked_dense_layer(name):
     dense, sparse = pair(name)
-    stored = sparse.matrix.with_values(torch.ones_like(sparse.values)).to_dense()
+    stored = sparse.matrix.with_values(torch.ones_like(sparse.matrix.values)).to_dense()
     x = torch.randn(7, 96)
     inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
     dense_bias_grad = torch.autograd.grad(
         dense(inputs[0]).square().sum(), [inputs[0], dense.weight, dense.bias]
     )
     grads = torch.autograd.grad(sparse(inputs[1]).square().sum(), [inputs[1], sparse.values, sparse.bias])
-    as_dense = sparse.matrix.with_values(grads[1]).to_dense()
+    with torch.no_grad():
+        sparse.values.copy_(grads[1])
+    as_dense = sparse.weight
     torch.testing.assert_close(grads[0], dense_bias_grad[0], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(as_dense, dense_bias_grad[1] * stored, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(grads[2], dense_bias_grad[2], atol=1e-5, rtol=1e-4)
@@ -251,7 +253,7 @@ def test_mixed_dtypes_and_float64_say_why_and_the_cure():
     with pytest.raises(ValueError, match=r"dtypes differ: a holds torch\.float32, x is torch\.bfloat16"):
         sparse(torch.randn(5, 96, dtype=torch.bfloat16))
     sparse.double()
-    with pytest.raises(NotImplementedError, match="values are float64"):
+    with pytest.raises(NotImplementedError, match=r"x is torch\.float64; kernels take float32"):
         sparse(torch.randn(5, 96).double())
     assert sparse.float()(torch.randn(5, 96)).dtype == torch.float32
 
@@ -271,23 +273,61 @@ def test_inference_mode_and_no_grad():
         assert torch.equal(sparse(x), y)
 
 
-def test_plans_serve_their_range_and_share_what_is_equal():
-    _, sparse = pair(m=512, k=512)
-    served = [sparse.plan_for(n).n for n in (1, 2, 8, 9, 48, 49, 256, 257, 10**6)]
-    assert served == [1, 8, 8, 32, 32, 128, 128, 512, 512]
-    same = [plan for plan in sparse.plans if plan.sizes == sparse.plans[-1].sizes]
-    assert len(same) > 1
-    assert all(plan.packed is same[0].packed for plan in same)
-    own = sum(t.nbytes for t in (*sparse.parameters(), *sparse.buffers()))
-    packed = {id(plan.packed): plan.nbytes for plan in sparse.plans}
-    assert sparse.nbytes == own + sum(packed.values())
+@pytest.mark.parametrize("name", FORMATS)
+def test_it_holds_its_numbers_once_and_builds_the_format_from_them(name):
+    dense, sparse = pair(name, m=512, k=480)
+    assert not any(isinstance(t, torch.Tensor) for t in vars(sparse).values())
+    held = {t.data_ptr(): t.nbytes for t in (*sparse.parameters(), *sparse.buffers())}
+    assert sparse.nbytes == sum(held.values())
+    assert {t.data_ptr() for t in sparse.plan.packed.tensors} <= set(held)
+    assert sparse.plan.nbytes == sparse.plan.packed.nbytes
+    made = FORMATS[name][1](dense.weight.detach())
+    for part, built in sparse.matrix.components().items():
+        assert torch.equal(built, made.components()[part]), part
+
+
+@pytest.mark.parametrize(("zeros", "share"), [(0.5, 1.0), (0.8, 0.45), (0.9, 0.25)])
+def test_its_bytes_against_dense(zeros, share):
+    dense = nn.Linear(1024, 768, bias=False)
+    prune(dense, zeros)
+    assert SparseLinear.from_dense(dense).nbytes <= share * dense.weight.nbytes
+
+
+@pytest.mark.parametrize("write", ["data", "assign", "vector", "set"])
+def test_writes_past_autograds_counter_are_seen(write):
+    _, sparse = pair()
+    x = torch.randn(5, 96)
+    sparse(x)
+    new = torch.randn_like(sparse.values)
+    if write == "data":
+        sparse.values.data.copy_(new)
+    elif write == "assign":
+        sparse.values.data = new
+    elif write == "vector":
+        nn.utils.vector_to_parameters(torch.cat([sparse.bias.detach(), new]), [sparse.bias, sparse.values])
+    else:
+        sparse.values.detach().numpy()[:] = new.numpy()
+    torch.testing.assert_close(sparse(x), sparse.to_dense()(x), atol=2e-6, rtol=1e-5)
+    assert torch.equal(copy.deepcopy(sparse)(x), sparse(x))
+
+
+def test_what_stands_in_padding_never_matters_and_gets_no_gradient():
+    _, sparse = pair("CSR")
+    padding = sparse.plan.packed.entries()[0] < 0
+    assert padding.any()
+    x = torch.randn(5, 96)
+    before = sparse(x)
+    before.sum().backward()
+    assert not sparse.values.grad[padding].any()
+    sparse.values.data[padding] = 1e30
+    assert torch.equal(sparse(x), before)
 
 
 def test_the_caller_can_name_the_kernel():
     _, sparse = pair("BSR 4x1")
-    assert {plan.kernel for plan in sparse.plans[2:]} == {"cpu/spmm_bsr"}
+    assert sparse.plan.kernel == "cpu/spmm_bsr"
     forced = SparseLinear(sparse.matrix, sparse.bias, kernel="cpu/spmm_csr")
-    assert {plan.kernel for plan in forced.plans} == {"cpu/spmm_csr"}
+    assert forced.plan.kernel == "cpu/spmm_csr"
     x = torch.randn(5, 96)
     torch.testing.assert_close(forced(x), sparse(x), atol=2e-6, rtol=1e-5)
     with pytest.raises(ValueError, match="there is no kernel 'cpu/best'"):
@@ -323,9 +363,7 @@ def test_wrong_arguments_name_the_cure():
         SparseLinear(pair()[1].matrix, torch.zeros(96))
 
 
-def test_a_plan_of_another_layer_is_refused():
+def test_its_plan_belongs_to_the_layer_alone():
     _, sparse = pair()
-    foreign = plan_spmm(CSR.from_dense(torch.eye(96)[:64]), 4)
-    sparse.plans = (foreign,) * 4
     with pytest.raises(ValueError, match="another structure"):
-        sparse(torch.randn(4, 96))
+        spmm(sparse.matrix, torch.randn(96, 4), plan=sparse.plan)

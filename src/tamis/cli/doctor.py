@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 
 import tamis
-from tamis.kernels.cpu.native import ISA_VARIABLE, native
-from tamis.tuning.store import device_name, path_for
+from tamis.kernels.cpu import ISA_VARIABLE, native
+from tamis.tuning import device_name, path_for
 
 app = typer.Typer(add_completion=False)
 

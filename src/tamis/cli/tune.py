@@ -7,9 +7,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from tamis.kernels.cpu.native import native
+from tamis.kernels.cpu import isa
 from tamis.ops.spmm import tune_spmm
-from tamis.tuning.store import forget_machine, save_machine
+from tamis.tuning import forget_machine, save_machine
 
 app = typer.Typer(add_completion=False)
 
@@ -18,13 +18,13 @@ app = typer.Typer(add_completion=False)
 def tune() -> None:
     """Measure kernels and dense products for some seconds and keep the constants; plans made afterwards use them."""
     console = Console()
-    forget_machine(native().isa(), torch.get_num_threads())
+    forget_machine(isa(), torch.get_num_threads())
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("measuring")
         machine = tune_spmm(
             lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
         )
-    path = save_machine(machine, native().isa(), torch.get_num_threads())
+    path = save_machine(machine, isa(), torch.get_num_threads())
     for name, prices in machine.kernels.items():
         console.print(f"{name}: {prices}")
     console.print(

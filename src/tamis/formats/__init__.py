@@ -5,6 +5,7 @@ from tamis.formats.bsr import BSR
 from tamis.formats.convert import convert
 from tamis.formats.csr import CSR
 from tamis.formats.files import from_record, load, save, to_record
+from tamis.formats.layout import Layout
 from tamis.formats.matrix import SparseMatrix
 from tamis.formats.matrix_market import read_matrix_market
 from tamis.formats.nm import NM
@@ -18,6 +19,7 @@ __all__ = [
     "CSR",
     "NM",
     "Bitmap",
+    "Layout",
     "RowStatistics",
     "SparseMatrix",
     "TransposedStructure",

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from tamis.formats import BSR, CSR, SparseMatrix
 from tamis.inspect import LayerUse
 from tamis.nn import SparseLinear
-from tamis.ops.spmm import plan_spmm
-from tamis.tuning.timer import time_interleaved
+from tamis.tuning import time_interleaved
 
 Times = Literal["measured", "predicted"]
 
@@ -106,7 +105,7 @@ def _measure(
 def _predict(layers: dict[str, SparseLinear], use: LayerUse) -> list[Contender]:
     contenders = []
     for name, sparse in layers.items():
-        plans = [plan_spmm(sparse.matrix, n) for n in use.tokens if n]
+        plans = [sparse.plan.at(n) for n in use.tokens if n]
         dense_ms, sparse_ms = (
             sum(us) / 1000 for us in zip(*((p.dense_time_us, p.time_us) for p in plans), strict=True)
         )

@@ -134,7 +134,7 @@ def _judge(
         replaced=best.pays or replace == "everywhere",
         reason=_speed(best, times),
         format=best.format,
-        kernel=best.layer.plan_for(max(use.tokens)).kernel,
+        kernel=best.layer.plan.kernel,
         dense_ms=best.dense_ms,
         sparse_ms=best.sparse_ms,
         error=relative_error(layer, best.layer, use.sample),

@@ -9,64 +9,71 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from tamis.formats import CSR, NM, SparseMatrix
-from tamis.ops.spmm import SpmmPlan, linear, plan_spmm
-
-# (largest n served, n that the plan is chosen for); the last serves all above too.
-BUCKETS = ((1, 1), (8, 8), (48, 32), (256, 128), (2**62, 512))
+from tamis.formats import CSR, Layout, SparseMatrix
+from tamis.ops.spmm import SpmmPlan, linear_packed, plan_spmm
 
 
 class SparseLinear(nn.Module):
     """``y = x @ W.T + bias`` with a sparse W, in place of an ``nn.Linear``.
 
-    The stored weights are the parameter ``values``, their places are buffers, so optimizers, ``state_dict``,
-    ``torch.compile`` and ``torch.export`` see ordinary tensors; the zeros stay zeros in training. The layer holds
-    one plan per range of n (1, 2-8, 9-48, 49-256, above), made at once; those of the same layout share its tensors.
+    The stored weights are the parameter ``values``, in the order in which the kernel reads them: the layer holds its
+    numbers once, and whoever writes to them, by whatever way, is seen at the next call. Slots of padding stand between
+    them; they take no part in any product, and their gradient is zero. The structure is in buffers that stay out of
+    ``state_dict``: that holds the component tensors of the format the layer was made from, for any machine to read.
 
     Parameters
     ----------
     matrix : CSR, BSR, NM or Bitmap, shape (m, k)
-        W. Its tensors are kept, not copied.
+        W. Its values are copied into the kernel's order.
     bias : Tensor, shape (m,), optional
+        Kept, not copied.
     kernel : str, optional
-        Use this kernel for every n, instead of the one that each plan would choose.
+        Use this kernel, instead of the one that is predicted to be fastest.
+    n : int
+        Rows of x that the kernel is chosen for; it serves every number.
 
     Attributes
     ----------
     in_features, out_features : int
         k and m.
-    plans : tuple of SpmmPlan
-        One per range of n.
+    values : Parameter
+        Stored weights and padding in the plan's order; see :attr:`matrix` for the format's own.
+    plan : SpmmPlan
+        How the products are computed.
 
     Raises
     ------
     TypeError, ValueError   if matrix and bias do not fit together.
     NotImplementedError     if no kernel covers the matrix; the message lists each candidate and its reason.
+
+    Examples
+    --------
+    >>> layer = torch.nn.Linear(64, 32)
+    >>> _ = tamis.prune(layer, sparsity=0.8)
+    >>> SparseLinear.from_dense(layer)(torch.randn(5, 64)).shape
+    torch.Size([5, 32])
     """
 
     values: nn.Parameter
     bias: nn.Parameter | None
-    plans: tuple[SpmmPlan, ...] | None
+    row_scale: Tensor | None
+    plan: SpmmPlan
 
     def __init__(
-        self, matrix: SparseMatrix, bias: Tensor | None = None, *, kernel: str | None = None
+        self,
+        matrix: SparseMatrix,
+        bias: Tensor | None = None,
+        *,
+        kernel: str | None = None,
+        n: int = 128,
     ) -> None:
         super().__init__()
         _check_arguments(matrix, bias)
         self.out_features, self.in_features = matrix.shape
-        self.kernel = kernel
-        self._format = type(matrix)
-        self._numbers: dict[str, Any] = {"shape": matrix.shape}
-        if isinstance(matrix, NM):
-            self._numbers |= {"n": matrix.n, "m": matrix.m}
-        for name, tensor in matrix.components().items():
-            if name == "values":
-                self.values = _parameter(tensor)
-            else:
-                self.register_buffer(name, tensor)
+        self.kernel, self._n = kernel, n
+        self.register_buffer("row_scale", matrix.row_scale, persistent=False)
         self.bias = None if bias is None else _parameter(bias)
-        self._matrix = matrix.with_values(self.values) if self.values.is_floating_point() else matrix
-        self.plans = self._make_plans()
+        self.values = _parameter(self._adopt(matrix))
 
     @classmethod
     def from_dense(
@@ -75,6 +82,7 @@ class SparseLinear(nn.Module):
         to_sparse: Callable[[Tensor], SparseMatrix] = CSR.from_dense,
         *,
         kernel: str | None = None,
+        n: int = 128,
     ) -> Self:
         """Store the nonzero weights of a linear layer.
 
@@ -84,36 +92,27 @@ class SparseLinear(nn.Module):
             Left unchanged; both layers share the bias parameter.
         to_sparse : callable
             Dense (m, k) -> format; CSR by default, ``partial(BSR.from_dense, blocksize=(4, 1))`` for others.
-        kernel : str, optional
+        kernel, n : optional
             As for the constructor.
         """
-        new = cls(to_sparse(layer.weight.detach()), layer.bias, kernel=kernel)
+        new = cls(to_sparse(layer.weight.detach()), layer.bias, kernel=kernel, n=n)
         new.values.requires_grad_(layer.weight.requires_grad)
         return new.train(layer.training)
 
     @property
     def matrix(self) -> SparseMatrix:
-        """W as a format object on the layer's own tensors; differentiable in ``values``."""
-        if self._matrix.values is self.values:
-            return self._matrix
-        return self._matrix.with_values(self.values)  # swapped in by functional_call or an assignment
+        """W as a format object, built anew from the packed numbers; differentiable in ``values``."""
+        return self._matrix_of(self.values)
+
+    @property
+    def weight(self) -> Tensor:
+        """W as a dense tensor, shape (m, k), built anew at each reading; differentiable in ``values``."""
+        return self.matrix.to_dense()
 
     @property
     def nbytes(self) -> int:
-        """Bytes of values, indices and bias, and of the plans' packed weights, each memory counted once."""
-        own = [*self.parameters(), *self.buffers()]
-        packed = [tensor for plan in self.plans or () for tensor in plan.packed]
-        return sum({tensor.data_ptr(): tensor.nbytes for tensor in own + packed}.values())
-
-    def plan_for(self, n: int) -> SpmmPlan:
-        """Return the plan that serves inputs of n rows.
-
-        Raises
-        ------
-        NotImplementedError   if no kernel serves the dtype or device that the layer was moved to.
-        """
-        plans = self.plans or self._make_plans()
-        return next(plan for plan, (bound, _) in zip(plans, BUCKETS, strict=True) if n <= bound)
+        """Bytes of everything that the layer holds: numbers, structure, bias."""
+        return sum(tensor.nbytes for tensor in (*self.parameters(), *self.buffers()))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (..., k) to (..., m), in the dtype of the weights.
@@ -121,45 +120,50 @@ class SparseLinear(nn.Module):
         Under autocast the product is taken in the dtype of the weights, and the result has autocast's dtype, as
         that of ``nn.Linear``.
         """
-        n = x.numel() // max(self.in_features, 1)
-        plan = self.plan_for(n)
         if not torch.is_autocast_enabled(x.device.type):
-            return linear(x, self.matrix, self.bias, plan=plan)
-        y = linear(x.to(self.values.dtype), self.matrix, self.bias, plan=plan)
+            return linear_packed(self.plan, self.values, self.row_scale, x, self.bias)
+        y = linear_packed(self.plan, self.values, self.row_scale, x.to(self.values.dtype), self.bias)
         return y.to(torch.get_autocast_dtype(x.device.type))
 
     def to_dense(self) -> nn.Linear:
         """Return the equal ``nn.Linear``, on copies of the tensors."""
         layer = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None, device="meta")
-        layer.weight = nn.Parameter(self.matrix.to_dense().detach())
+        layer.weight = nn.Parameter(self.weight.detach())
         if self.bias is not None:
             layer.bias = nn.Parameter(self.bias.detach().clone())
         return layer.train(self.training)
 
     def extra_repr(self) -> str:
-        kernels = ", ".join(dict.fromkeys(plan.kernel for plan in self.plans)) if self.plans else "no kernel"
-        return f"{self.matrix!r}, bias={self.bias is not None}, {kernels}"
+        return f"{self.plan.problem!r}, bias={self.bias is not None}, {self.plan.kernel}"
 
-    def _renew(self) -> None:
-        """Build the matrix and its plans on the tensors that the module holds now."""
-        parts = {name: getattr(self, name) for name in (*self._buffers, "values")}
-        self._matrix = self._format(**parts, **self._numbers)
-        try:
-            self.plans = self._make_plans()
-        except NotImplementedError:
-            self.plans = (
-                None  # moved to where no kernel runs; plan_for says so once there is something to compute
-            )
+    def _adopt(self, matrix: SparseMatrix) -> Tensor:
+        """Plan for a matrix, keep its structure, and return its values in the order of the plan."""
+        plan = plan_spmm(matrix, self._n, kernel=self.kernel)
+        values = plan.packed_values(matrix.values.detach())
+        self._layout = Layout.of(matrix)
+        for name, tensor in zip(plan.packed.names, plan.packed.tensors, strict=True):
+            self.register_buffer(name, tensor, persistent=False)
+        self.plan = plan.without_format()
+        return values
 
-    def _make_plans(self) -> tuple[SpmmPlan, ...]:
-        plans = [plan_spmm(self.matrix, n, kernel=self.kernel) for _, n in BUCKETS]
-        packed = {(plan.kernel, plan.sizes): plan.packed for plan in reversed(plans)}
-        return tuple(replace(plan, packed=packed[plan.kernel, plan.sizes]) for plan in plans)
+    def _matrix_of(self, values: Tensor) -> SparseMatrix:
+        rows, columns = self.plan.packed.entries()
+        stored = (rows >= 0).nonzero().squeeze(1)
+        return self._layout.build(rows[stored], columns[stored], values[stored], self.row_scale)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)
-        self._renew()  # to(), half(), share_memory() ...: the tensors are new, or hold other numbers
+        packed = self.plan.packed
+        moved = [self.get_buffer(name) for name in packed.names]
+        self.plan = replace(self.plan, packed=packed.from_tensors(moved, packed.sizes))
         return self
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        matrix = self._matrix_of(self.values if keep_vars else self.values.detach())
+        for name, tensor in matrix.components().items():
+            destination[prefix + name] = tensor
+        if self.bias is not None:
+            destination[prefix + "bias"] = self.bias if keep_vars else self.bias.detach()
 
     def _load_from_state_dict(
         self,
@@ -171,36 +175,42 @@ class SparseLinear(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        if not any(prefix + name in state_dict for name in (*self._buffers, "values")):
-            super()._load_from_state_dict(
-                state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-            )
-            return
-        # Sizes and indices from outside are checked before any is copied: half a structure would be worse than none.
-        own = {name: getattr(self, name) for name in (*self._buffers, "values")}
-        parts = {name: state_dict.get(prefix + name, tensor) for name, tensor in own.items()}
-        if wrong := [name for name, tensor in own.items() if parts[name].shape != tensor.shape]:
-            sizes = ", ".join(
-                f"{name} {tuple(parts[name].shape)} for {tuple(own[name].shape)}" for name in wrong
-            )
-            error_msgs.append(f"size mismatch for {prefix}: it holds another number of weights: {sizes}.")
-            return
-        try:
-            self._format(**parts, **self._numbers)
-        except (TypeError, ValueError) as error:
-            error_msgs.append(f"{prefix.rstrip('.') or 'SparseLinear'}: {error}")
-            return
+        """Check the format's tensors before any is copied: half a structure would be worse than none."""
+        own = self._matrix_of(self.values.detach()).components()
+        given = {name: state_dict[prefix + name] for name in own if prefix + name in state_dict}
+        rest = {key: tensor for key, tensor in state_dict.items() if key.removeprefix(prefix) not in own}
+        missing_keys += [prefix + name for name in own if name not in given and strict]
+        if given:
+            packed = self._packed_from(own | given, own, prefix, error_msgs)
+            if packed is None:
+                return
+            rest[prefix + "values"] = packed
+            if self.values.shape != packed.shape:  # another structure needs other padding
+                self.values.data = torch.empty_like(packed, dtype=self.values.dtype)
+        absent: list[str] = []
         super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+            rest, prefix, local_metadata, strict, absent, unexpected_keys, error_msgs
         )
-        self._renew()
+        missing_keys += [key for key in absent if key != prefix + "values"]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_matrix", "plans")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._renew()
+    def _packed_from(
+        self, components: dict[str, Tensor], own: dict[str, Tensor], prefix: str, error_msgs: list[str]
+    ) -> Tensor | None:
+        """Take over these components of the format; None, and a message, if they are no such matrix."""
+        wrong = [name for name in own if components[name].shape != own[name].shape]
+        if wrong:
+            sizes = ", ".join(f"{n} {tuple(components[n].shape)} for {tuple(own[n].shape)}" for n in wrong)
+            error_msgs.append(f"size mismatch for {prefix}: it holds another number of weights: {sizes}.")
+            return None
+        try:
+            matrix = self._layout.from_components(components)
+            values = self._adopt(matrix)
+        except (TypeError, ValueError, NotImplementedError) as error:
+            error_msgs.append(f"{prefix.rstrip('.') or 'SparseLinear'}: {error}")
+            return None
+        if self.row_scale is not None and matrix.row_scale is not None:
+            self.row_scale.copy_(matrix.row_scale)
+        return values
 
 
 def _parameter(tensor: Tensor) -> nn.Parameter:

@@ -9,8 +9,8 @@ from datetime import datetime
 import torch
 
 import tamis
-from tamis.kernels.cpu.native import native
-from tamis.tuning.store import device_name, path_for
+from tamis.kernels.cpu import native
+from tamis.tuning import device_name, path_for
 
 
 def environment(command: str) -> dict[str, str]:

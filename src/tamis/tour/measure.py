@@ -19,7 +19,7 @@ from tamis.tour.mixture import Choice, Option, mix
 from tamis.tour.packed_dense import packed_dense
 from tamis.tour.pruned import Encoder, Judge, in_encoder, linear_weights, median_sentence, other_bytes
 from tamis.tour.rows import Configuration, Damage, LayerRow, ModelRow, Speed, Tour
-from tamis.tuning.timer import Timing, time_interleaved
+from tamis.tuning import Timing, time_interleaved
 from tamis.workloads.sentences import SENTENCES
 
 SCORE = "wanda"
@@ -287,10 +287,8 @@ def _layer_rows(entry: _Entry) -> Iterator[LayerRow]:
             row = replace(row, reason="left whole by the mixture")
         module = entry.model.get_submodule(row.name)
         if isinstance(module, SparseLinear):
-            stored = module.matrix.nbytes
             bias = 0 if module.bias is None else module.bias.nbytes
-            plan = module.plan_for(max(row.tokens))
-            yield LayerRow(row, plan.crossover, stored, module.nbytes - stored - bias)
+            yield LayerRow(row, module.plan.at(max(row.tokens)).crossover, module.nbytes - bias, 0)
         else:
             yield LayerRow(row, None, row.dense_bytes, 0)
 

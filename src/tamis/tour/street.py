@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from tamis.tuning.timer import time_interleaved
+from tamis.tuning import time_interleaved
 from tamis.voxel.pictures import save_page, save_png
 from tamis.voxel.scenes import SensorName, WorldName, lidar_street
 from tamis.voxel.segmentation import load_segmenter

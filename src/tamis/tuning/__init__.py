@@ -1,1 +1,23 @@
-"""What a call will cost: the timer, the cost model, and the constants of this machine. Kernels come here as callables."""
+"""What a call costs on this machine: the timer, the machine's constants and the store that `tamis tune` writes."""
+
+from tamis.tuning.fit import Cell, fit_prices
+from tamis.tuning.machines import SHIPPED, Machine, Prices, Work
+from tamis.tuning.store import device_name, forget_machine, machine_for, path_for, save_machine
+from tamis.tuning.timer import Call, Timing, time_interleaved
+
+__all__ = [
+    "SHIPPED",
+    "Call",
+    "Cell",
+    "Machine",
+    "Prices",
+    "Timing",
+    "Work",
+    "device_name",
+    "fit_prices",
+    "forget_machine",
+    "machine_for",
+    "path_for",
+    "save_machine",
+    "time_interleaved",
+]

@@ -7,25 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tamis.tuning.cost import KernelPrices
+from tamis.tuning.machines import Prices, Work
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One measurement of a kernel on one thread: the work it did (``panel_work``) and the time it took."""
+    """One measurement of a kernel on one thread: the work it did and the time it took."""
 
-    work: np.ndarray
+    work: Work
     time_ns: float
 
 
-def fit_prices(cells: Sequence[Cell], call_ns: float) -> KernelPrices:
+def fit_prices(cells: Sequence[Cell], call_ns: float) -> Prices:
     """Find the non-negative prices whose relative errors over the cells have the least sum of squares.
 
     Relative, since a chooser that is 10 % off is as wrong for a small matrix as for a large one.
     """
     times = np.array([cell.time_ns for cell in cells])
-    design = np.stack([cell.work for cell in cells]) / times[:, None]
-    return KernelPrices(*nonnegative_least_squares(design, 1 - call_ns / times))
+    kinds = list(cells[0].work.amounts)
+    amounts = np.array([[cell.work.amounts[kind] for kind in kinds] for cell in cells])
+    prices = nonnegative_least_squares(amounts / times[:, None], 1 - call_ns / times)
+    return dict(zip(kinds, prices, strict=True))
 
 
 def nonnegative_least_squares(design: np.ndarray, target: np.ndarray) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import platform
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tamis.tuning.cost import KernelPrices, Machine
+from tamis.tuning.machines import SHIPPED, Machine
 
 FOLDER_VARIABLE = "TAMIS_TUNING"
 
@@ -26,6 +27,7 @@ def folder() -> Path:
     )
 
 
+@functools.cache
 def device_name() -> str:
     """The CPU's own name, as far as the system tells it."""
     try:
@@ -50,12 +52,32 @@ def save_machine(machine: Machine, isa: str, threads: int) -> Path:
     beside = path.with_suffix(f".{os.getpid()}.new")
     beside.write_text(json.dumps(dataclasses.asdict(machine), indent=1))
     beside.replace(path)
+    _load.cache_clear()
     return path
 
 
 def forget_machine(isa: str, threads: int) -> None:
     """Remove what is stored for this device, damaged or not; shipped constants serve until the next tuning is kept."""
     path_for(isa, threads).unlink(missing_ok=True)
+    _load.cache_clear()
+
+
+def machine_for(isa: str, threads: int) -> Machine:
+    """Return the tuned constants of this device, ISA and number of threads, or the shipped ones of the ISA.
+
+    The store is read once per process; a tuning of the same process is seen.
+
+    Raises
+    ------
+    ValueError
+        If the stored file is damaged or of another version; it names the file and the cure.
+    """
+    return _load(isa, threads, os.environ.get(FOLDER_VARIABLE)) or SHIPPED[isa]
+
+
+@functools.cache
+def _load(isa: str, threads: int, folder_name: str | None) -> Machine | None:
+    return load_machine(isa, threads)
 
 
 def load_machine(isa: str, threads: int) -> Machine | None:
@@ -78,6 +100,9 @@ def load_machine(isa: str, threads: int) -> Machine | None:
 
 
 def _machine(record: dict[str, Any]) -> Machine:
-    kernels = {name: KernelPrices(**prices) for name, prices in record.pop("kernels").items()}
+    kernels = {
+        name: {kind: float(price) for kind, price in prices.items()}
+        for name, prices in record.pop("kernels").items()
+    }
     points = tuple((int(n), float(rate)) for n, rate in record.pop("dense_gflops"))
     return Machine(**record, dense_gflops=points, kernels=kernels)

@@ -5,7 +5,7 @@ import pytest
 from tamis.bench.measurement import blocks
 from tamis.bench.measurement.blocks import Entrant, time_blocks
 from tamis.bench.spmm.contestants.prepared import Prepared, as_is
-from tamis.tuning.timer import Timing
+from tamis.tuning import Timing
 
 
 @pytest.fixture

@@ -103,8 +103,10 @@ def test_without_a_plan_one_is_kept_on_the_matrix_and_dies_with_it(a: tamis.CSR)
 
 def test_plans_are_told_apart_from_their_values(a: tamis.CSR) -> None:
     plan = tamis.plan_spmm(a, 8)
-    assert copy.deepcopy(plan.packed[4]).shape == plan.packed[4].shape
-    assert plan.nbytes == sum(t.nbytes for t in plan.packed)
+    empty = plan.nbytes
+    tamis.spmm(a, torch.randn(40, 8), plan=plan)
+    assert plan.nbytes == empty + 4 * plan.positions.numel()
+    assert copy.deepcopy(plan).nbytes == empty  # the copy of a plan packs anew
     assert repr(plan).startswith(f"SpmmPlan({plan.kernel}, n=8, ")
 
 
@@ -191,30 +193,34 @@ def test_gradients_do_not_depend_on_the_kernel(kernel: str) -> None:
         torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
 
 
-def test_a_plan_that_keeps_bf16_values_refuses_others(a: tamis.CSR) -> None:
-    plan = tamis.plan_spmm(a.to(torch.bfloat16), 1, kernel="cpu/spmv_window")
-    assert plan.packed[4].dtype == torch.bfloat16
-    with pytest.raises(ValueError, match=r"keeps values as torch.bfloat16, but a holds torch.float32"):
-        tamis.spmm(a, torch.randn(40, 1), plan=plan)
+@pytest.mark.parametrize("kernel", ["cpu/spmm_csr", "cpu/spmv_window"])
+def test_a_plan_is_structure_alone_and_serves_values_of_every_dtype(
+    a: tamis.CSR, w: Tensor, kernel: str
+) -> None:
+    half = a.to(torch.bfloat16)
+    plan = tamis.plan_spmm(half, 1, kernel=kernel)
+    b = torch.randn(40, 1)
+    exact = half.to_dense().float() @ b.bfloat16().float()
+    torch.testing.assert_close(tamis.spmm(half, b.bfloat16(), plan=plan), exact.bfloat16())
+    torch.testing.assert_close(tamis.spmm(a, b, plan=plan), w @ b)
 
 
 def test_operator_passes_the_checks_of_torch_library(a: tamis.CSR) -> None:
     plan = tamis.plan_spmm(a, 8)
     values = a.values.clone().requires_grad_()
     operands = (
-        values,
+        plan.packed_values(values).detach().requires_grad_(),
         None,
         torch.randn(40, 8, requires_grad=True),
         None,
-        plan.packed,
-        plan.sizes,
+        plan.packed.tensors,
+        plan.packed.sizes,
         plan.kernel,
         None,
         False,
     )
-    # Not test_schema: the packed copy is a cache, and is refreshed without being declared as mutated.
-    checks = ("test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
-    torch.library.opcheck(torch.ops.tamis.spmm.default, operands, test_utils=checks)
+    torch.library.opcheck(torch.ops.tamis.spmm.default, operands)
+    torch.library.opcheck(torch.ops.tamis.spmm_pack.default, (values, plan.positions))
 
 
 def test_compiles_as_one_graph_and_follows_values(a: tamis.CSR, w: Tensor) -> None:

@@ -42,3 +42,9 @@ def force_isa(name: str, module: ModuleType | None = None) -> None:
             f"{ISA_VARIABLE}={name}: this CPU can run {', '.join(module.isas_supported())}; "
             f"compiled in are {', '.join(module.isas_compiled())}. Unset it to take the best."
         )
+
+
+def isa() -> str:
+    """The instruction set that the native kernels run on: "avx512", "avx2" or "baseline"."""
+    name: str = native().isa()
+    return name

@@ -33,12 +33,16 @@ def _call(
     row_scale : Tensor, shape (m,), float32, contiguous, optional
         Factor of each row of A.
     b : Tensor, shape (n, k) if ``by_rows`` else (k, n); float32, bfloat16 or float16
-    bias : Tensor, shape (m,), float32, contiguous, optional
+    bias : Tensor, shape (m,), optional
 
     Returns
     -------
     Tensor, shape (n, m) if ``by_rows`` else (m, n), dtype of ``b``
     """
+    if kernel != "spmv_window" and values.dtype != torch.float32:
+        values = values.float()
+    if bias is not None:
+        bias = bias.float().contiguous()
     row_stride, column_stride = b.stride()
     if column_stride != 1:
         b = b.contiguous()
@@ -73,3 +77,9 @@ spmm_bsr = partial(_call, "spmm_bsr")
 
 # Unstructured A and few columns; values float32, bfloat16, float16 or int8.
 spmv_window = partial(_call, "spmv_window")
+
+
+def parts_of_unit(panels: int, parts: int, part_rows: int, threads: int) -> int:
+    """Parts of rows that one unit of work of a panel kernel takes (csrc/spmm_split.h)."""
+    taken: int = native().parts_of_unit(panels=panels, parts=parts, part_rows=part_rows, threads=threads)
+    return taken

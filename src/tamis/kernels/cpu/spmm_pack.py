@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -25,38 +25,40 @@ class PanelMatrix:
     ----------
     m, k, part_rows, block_cols : int
         Rows and columns; rows of a part, columns of a block.
+    step_ids : int
+        Column ids of a step: 4 where each row has its own, 1 where the four share theirs.
     blocks : int64 tensor (parts * blocks + 1, 2)
         First group and first step of each (part, block).
     groups : int32 tensor (groups, 3)
         ``SpmmGroup`` of csrc/kernels.h.
     ids : int16 tensor
         Unsigned column ids, relative to the block.
-    positions : int32 tensor (4 * steps,)
-        Where each packed value comes from in the flattened values of the format; -1 is padding.
     """
+
+    names: ClassVar = ("blocks", "groups", "ids")
 
     m: int
     k: int
     part_rows: int
     block_cols: int
+    step_ids: int
     blocks: Tensor
     groups: Tensor
     ids: Tensor
-    positions: Tensor
 
     @classmethod
     def from_tensors(cls, tensors: Sequence[Tensor], sizes: Sequence[int]) -> Self:
         """Return the record of which ``tensors`` and ``sizes`` are the parts."""
-        m, k, part_rows, block_cols = sizes
-        return cls(m, k, part_rows, block_cols, *tensors)
+        m, k, part_rows, block_cols, step_ids = sizes
+        return cls(m, k, part_rows, block_cols, step_ids, *tensors)
 
     @property
     def tensors(self) -> list[Tensor]:
-        return [self.blocks, self.groups, self.ids, self.positions]
+        return [self.blocks, self.groups, self.ids]
 
     @property
-    def sizes(self) -> tuple[int, int, int, int]:
-        return self.m, self.k, self.part_rows, self.block_cols
+    def sizes(self) -> tuple[int, ...]:
+        return self.m, self.k, self.part_rows, self.block_cols, self.step_ids
 
     @cached_property
     def native(self) -> Any:
@@ -69,19 +71,26 @@ class PanelMatrix:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_tensors, (self.tensors, self.sizes)  # without addresses
 
+    @property
+    def nbytes(self) -> int:
+        return self.blocks.nbytes + self.groups.nbytes + self.ids.nbytes
+
     def entries(self) -> tuple[Tensor, Tensor]:
-        """Row and column of each packed value, int64; padding gets some place too."""
-        n_steps, n_groups = self.positions.numel() // 4, self.groups.shape[0]
+        """Row and column of each packed value, int64; -1 and -1 for padding."""
+        n_steps, n_groups = self.ids.numel() // self.step_ids, self.groups.shape[0]
         col_blocks = max(1, -(-self.k // self.block_cols))
-        block = torch.arange(self.blocks.shape[0] - 1)
+        device = self.blocks.device
+        block = torch.arange(self.blocks.shape[0] - 1, device=device)
         block = block.repeat_interleave(self.blocks[:, 0].diff(), output_size=n_groups)
-        group = torch.arange(n_groups).repeat_interleave(self.groups[:, 0].long(), output_size=n_steps)
+        group = torch.arange(n_groups, device=device)
+        group = group.repeat_interleave(self.groups[:, 0].long(), output_size=n_steps)
         block_of_step = block[group]
-        rows = self.groups[:, 1:].contiguous().view(torch.int16).long() & 0xFFFF
-        row = (block_of_step // col_blocks * self.part_rows)[:, None] + rows[group]
-        first = (block_of_step % col_blocks * self.block_cols)[:, None]
-        column = (first + (self.ids.long() & 0xFFFF).view(n_steps, -1)).expand_as(row)
-        return row.clamp(max=max(self.m - 1, 0)).flatten(), column.clamp(max=max(self.k - 1, 0)).flatten()
+        row_ids = (self.groups[:, 1:].contiguous().view(torch.int16).long() & 0xFFFF)[group]
+        column_ids = (self.ids.long() & 0xFFFF).view(n_steps, self.step_ids).expand_as(row_ids)
+        row = (block_of_step // col_blocks * self.part_rows)[:, None] + row_ids
+        column = (block_of_step % col_blocks * self.block_cols)[:, None] + column_ids
+        padding = (row_ids == self.part_rows) | (column_ids == self.block_cols)
+        return row.masked_fill(padding, -1).flatten(), column.masked_fill(padding, -1).flatten()
 
 
 def pack_panels(
@@ -91,8 +100,10 @@ def pack_panels(
     shape: tuple[int, int],
     part_rows: int,
     block_cols: int,
-) -> PanelMatrix:
+) -> tuple[PanelMatrix, Tensor]:
     """Order a CSR (``blocksize`` (1, 1)) or BSR matrix (block height a multiple of 4) for the SpMM kernels.
+
+    Returns the structure, and where each packed value comes from in the flattened values, int32; -1 is padding.
 
     ``part_rows`` is a multiple of 4 and of the block height; indices are int32, contiguous and checked.
 
@@ -112,27 +123,30 @@ def pack_panels(
         crow=crow_indices.data_ptr(), col=col_indices.data_ptr(), block_rows=blocksize[0], block_columns=blocksize[1],
         m=m, k=k, part_rows=part_rows, block_cols=block_cols,
     )  # fmt: skip
-    blocks = torch.empty(parts * col_blocks + 1, 2, dtype=torch.int64)
+    blocks = torch.empty(parts * col_blocks + 1, 2, dtype=torch.int64, device="cpu")
     source.count(blocks=blocks.data_ptr(), threads=threads)
     n_groups, n_steps = blocks[-1].tolist()
-    groups = torch.empty(n_groups, 3, dtype=torch.int32)
-    ids = torch.empty(n_steps * (4 if blocksize == (1, 1) else 1), dtype=torch.int16)
-    positions = torch.empty(4 * n_steps, dtype=torch.int32)
+    groups = torch.empty(n_groups, 3, dtype=torch.int32, device="cpu")
+    step_ids = 4 if blocksize == (1, 1) else 1
+    ids = torch.empty(n_steps * step_ids, dtype=torch.int16, device="cpu")
+    positions = torch.empty(4 * n_steps, dtype=torch.int32, device="cpu")
     source.fill(
         blocks=blocks.data_ptr(), groups=groups.data_ptr(), ids=ids.data_ptr(), positions=positions.data_ptr(),
         threads=threads,
     )  # fmt: skip
-    return PanelMatrix(m, k, part_rows, block_cols, blocks, groups, ids, positions)
+    return PanelMatrix(m, k, part_rows, block_cols, step_ids, blocks, groups, ids), positions
 
 
-def pack_values(positions: Tensor, values: Tensor, packed: Tensor) -> None:
-    """``packed[i] = values.flatten()[positions[i]]``, 0 where the position is -1; widened if ``packed`` is float32."""
+def pack_values(positions: Tensor, values: Tensor) -> Tensor:
+    """Return ``values.flatten()[positions]``, 0 where the position is -1; ``values`` is contiguous."""
+    packed = torch.empty(positions.numel(), dtype=values.dtype, device="cpu")
     native().pack_values(
         positions=positions.data_ptr(),
         count=positions.numel(),
         values=values.data_ptr(),
         stored=STORED[values.dtype],
         packed=packed.data_ptr(),
-        widen=packed.dtype == torch.float32,
+        widen=False,
         threads=torch.get_num_threads(),
     )
+    return packed

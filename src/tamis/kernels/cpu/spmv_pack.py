@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -33,9 +33,9 @@ class WindowMatrix:
         ``SpmmGroup`` of csrc/kernels.h.
     steps : int16 tensor (steps, 40)
         ``WindowStep`` of csrc/kernels.h.
-    positions : int32 tensor (64 * steps,)
-        Where each packed value comes from in the flattened values of the format; -1 is padding.
     """
+
+    names: ClassVar = ("blocks", "groups", "steps")
 
     m: int
     k: int
@@ -44,7 +44,6 @@ class WindowMatrix:
     blocks: Tensor
     groups: Tensor
     steps: Tensor
-    positions: Tensor
 
     @classmethod
     def from_tensors(cls, tensors: Sequence[Tensor], sizes: Sequence[int]) -> Self:
@@ -54,10 +53,10 @@ class WindowMatrix:
 
     @property
     def tensors(self) -> list[Tensor]:
-        return [self.blocks, self.groups, self.steps, self.positions]
+        return [self.blocks, self.groups, self.steps]
 
     @property
-    def sizes(self) -> tuple[int, int, int, int]:
+    def sizes(self) -> tuple[int, ...]:
         return self.m, self.k, self.part_rows, self.window
 
     @cached_property
@@ -71,24 +70,32 @@ class WindowMatrix:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_tensors, (self.tensors, self.sizes)  # without addresses
 
+    @property
+    def nbytes(self) -> int:
+        return self.blocks.nbytes + self.groups.nbytes + self.steps.nbytes
+
     def entries(self) -> tuple[Tensor, Tensor]:
-        """Row and column of each packed value, int64; lanes that hold none get some place too."""
-        n_steps, n_groups = self.steps.shape[0], self.groups.shape[0]
-        part = torch.arange(self.blocks.shape[0] - 1)
+        """Row and column of each packed value, int64; -1 and -1 for lanes that hold none."""
+        n_steps, n_groups, device = self.steps.shape[0], self.groups.shape[0], self.steps.device
+        part = torch.arange(self.blocks.shape[0] - 1, device=device)
         part = part.repeat_interleave(self.blocks[:, 0].diff(), output_size=n_groups)
-        group = torch.arange(n_groups).repeat_interleave(self.groups[:, 0].long(), output_size=n_steps)
-        rows = self.groups[:, 1:].contiguous().view(torch.int16).long() & 0xFFFF
-        rows = part[:, None] * self.part_rows + rows
-        first = (self.steps[:, :4].long() & 0xFFFF) * 16
+        group = torch.arange(n_groups, device=device)
+        group = group.repeat_interleave(self.groups[:, 0].long(), output_size=n_steps)
+        row_ids = (self.groups[:, 1:].contiguous().view(torch.int16).long() & 0xFFFF)[group]
+        first, masks = self.steps[:, :4].long() & 0xFFFF, self.steps[:, 4:8].long() & 0xFFFF
         ids = self.steps[:, 8:].contiguous().view(torch.uint8).view(-1, 4, 16).long()
-        row, column = rows[group][:, :, None].expand_as(ids), first[:, :, None] + ids
-        return row.clamp(max=max(self.m - 1, 0)).flatten(), column.clamp(max=max(self.k - 1, 0)).flatten()
+        row = (part[group][:, None] * self.part_rows + row_ids)[:, :, None].expand_as(ids)
+        column = first[:, :, None] * 16 + ids
+        padding = (masks[:, :, None] >> torch.arange(16, device=device) & 1) == 0
+        return row.masked_fill(padding, -1).flatten(), column.masked_fill(padding, -1).flatten()
 
 
 def pack_windows(
     crow_indices: Tensor, col_indices: Tensor, shape: tuple[int, int], part_rows: int, window: int
-) -> WindowMatrix:
+) -> tuple[WindowMatrix, Tensor]:
     """Order a CSR matrix for ``spmv_window``.
+
+    Returns the structure, and where each packed value comes from in the flattened values, int32; -1 is padding.
 
     ``part_rows`` is a multiple of 4, ``window`` one of ``WINDOWS``; indices are int32, contiguous and checked.
 
@@ -106,14 +113,14 @@ def pack_windows(
     source = native().WindowSource(
         crow=crow_indices.data_ptr(), col=col_indices.data_ptr(), m=m, k=k, part_rows=part_rows, window=window
     )
-    blocks = torch.empty(-(-m // part_rows) + 1, 2, dtype=torch.int64)
+    blocks = torch.empty(-(-m // part_rows) + 1, 2, dtype=torch.int64, device="cpu")
     source.count(blocks=blocks.data_ptr(), threads=threads)
     n_groups, n_steps = blocks[-1].tolist()
-    groups = torch.empty(n_groups, 3, dtype=torch.int32)
-    steps = torch.empty(n_steps, STEP_BYTES // 2, dtype=torch.int16)
-    positions = torch.empty(64 * n_steps, dtype=torch.int32)
+    groups = torch.empty(n_groups, 3, dtype=torch.int32, device="cpu")
+    steps = torch.empty(n_steps, STEP_BYTES // 2, dtype=torch.int16, device="cpu")
+    positions = torch.empty(64 * n_steps, dtype=torch.int32, device="cpu")
     source.fill(
         blocks=blocks.data_ptr(), groups=groups.data_ptr(), steps=steps.data_ptr(), positions=positions.data_ptr(),
         threads=threads,
     )  # fmt: skip
-    return WindowMatrix(m, k, part_rows, window, blocks, groups, steps, positions)
+    return WindowMatrix(m, k, part_rows, window, blocks, groups, steps), positions

@@ -1,69 +1,15 @@
-"""SpMM: C = A @ B with A sparse. The choice of a kernel, and the public functions."""
+"""SpMM: C = A @ B with A sparse. The functions that a user calls."""
 
 from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from tamis.formats import SparseMatrix
-from tamis.kernels.cpu.native import native
 from tamis.ops.spmm.checks import check_dense, check_epilogue, check_inner, check_matrix, check_plan
-from tamis.ops.spmm.kernels import KERNELS, SpmmKernel, find
-from tamis.ops.spmm.library import call_spmm
-from tamis.ops.spmm.plan import Candidate, SpmmPlan, structure_tensors
-from tamis.tuning.cost import Machine, dense_us
-from tamis.tuning.machines import machine_for
-
-__all__ = ["KERNELS", "linear", "plan_spmm", "spmm"]
-
-
-def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan:
-    """Choose a kernel for ``spmm(a, b)`` with b of n columns, and pack ``a`` for it.
-
-    The plan serves every n correctly; it was chosen for this one.
-
-    Parameters
-    ----------
-    a : CSR, BSR, NM or Bitmap, shape (m, k)
-    n : int
-        Columns of B, i.e. tokens for :func:`linear`.
-    kernel : str, optional
-        Take this kernel whatever the prediction; a name from ``tamis.ops.spmm.kernels.KERNELS``.
-
-    Raises
-    ------
-    ValueError            if n is not positive or the kernel is unknown.
-    NotImplementedError   if no kernel can serve ``a``; the message lists each and its reason.
-    """
-    call = "plan_spmm(a, n)"
-    check_matrix(call, a)
-    if not isinstance(n, int) or isinstance(n, bool) or n < 0:
-        raise ValueError(f"{call}: n is {n!r}, expected a whole number of columns, 0 or more.")
-    threads = torch.get_num_threads()
-    machine = machine_for(native().isa(), threads)
-    candidates = tuple(_consider(k, a, n, machine, threads) for k in KERNELS)
-    chosen, reason = _choose(call, a, candidates, kernel, machine)
-    record = find(chosen.kernel)
-    packed = record.pack(a, n, machine, threads)
-    copy = torch.empty(packed.positions.numel(), dtype=a.dtype if record.keeps_dtype else torch.float32)
-    dense = dense_us(machine, *a.shape, n, threads)
-    return SpmmPlan(
-        kernel=chosen.kernel,
-        reason=reason,
-        n=n,
-        threads=threads,
-        a=repr(a),
-        time_us=chosen.time_us or 0.0,
-        dense_time_us=dense,
-        crossover=_crossover(record, a, n, machine, threads),
-        candidates=candidates,
-        sizes=packed.sizes,
-        packed=[*packed.tensors, copy],
-        structure=a._structure_memo,
-        indices=structure_tensors(a),
-    )
+from tamis.ops.spmm.library import run
+from tamis.ops.spmm.plan import SpmmPlan, plan_spmm
 
 
 def spmm(
@@ -112,13 +58,14 @@ def spmm(
     """
     call = "spmm(a, b)"
     check_matrix(call, a)
-    check_dense(call, "b", b, a)
+    plan = _plan_for(call, a, b, plan)
+    check_dense(call, "b", b, a.values)
     if b.ndim != 2:
         raise ValueError(f"{call}: b has shape {tuple(b.shape)}, expected two sizes, (k, n).")
-    check_inner(call, "b", b.shape[0], b, a)
-    check_epilogue(call, a, bias, activation)
-    plan = _plan_for(call, a, b.shape[1], plan)
-    return run_plan(plan, a, b, bias, activation, by_rows=False)
+    check_inner(call, "b", b.shape[0], b, plan.problem)
+    check_epilogue(call, plan.problem, bias, activation)
+    values = plan.packed_values(a.values)
+    return run(plan.choice.kernel, plan.packed, values, a.row_scale, b, bias, activation, by_rows=False)
 
 
 def linear(
@@ -152,72 +99,38 @@ def linear(
     """
     call = "linear(x, a)"
     check_matrix(call, a)
-    check_dense(call, "x", x, a)
-    if x.ndim == 0:
-        raise ValueError(f"{call}: x is a scalar, expected shape (..., {a.shape[1]}).")
-    check_inner(call, "x", x.shape[-1], x, a)
-    check_epilogue(call, a, bias, activation)
-    rows = x.reshape(math.prod(x.shape[:-1]), a.shape[1])
-    plan = _plan_for(call, a, rows.shape[0], plan)
-    y = run_plan(plan, a, rows, bias, activation, by_rows=True)
-    return y.view(*x.shape[:-1], a.shape[0])
+    plan = _plan_for(call, a, x, plan)
+    return linear_packed(plan, plan.packed_values(a.values), a.row_scale, x, bias, activation)
 
 
-def run_plan(
-    plan: SpmmPlan, a: SparseMatrix, b: Tensor, bias: Tensor | None, activation: str | None, by_rows: bool
+def linear_packed(
+    plan: SpmmPlan,
+    values: Tensor,
+    row_scale: Tensor | None,
+    x: Tensor,
+    bias: Tensor | None = None,
+    activation: str | None = None,
 ) -> Tensor:
-    """Execute a plan on checked operands: b (n, k) -> (n, m) if ``by_rows``, else (k, n) -> (m, n)."""
-    return call_spmm(
-        a.values, a.row_scale, b, bias, plan.packed, plan.sizes, plan.kernel, activation, by_rows
-    )
+    """:func:`linear` on numbers that are in the plan's packed order already: what :class:`tamis.nn.SparseLinear` holds."""
+    call = "linear(x, a)"
+    check_dense(call, "x", x, values)
+    m, k = plan.problem.shape
+    if x.ndim == 0:
+        raise ValueError(f"{call}: x is a scalar, expected shape (..., {k}).")
+    check_inner(call, "x", x.shape[-1], x, plan.problem)
+    check_epilogue(call, plan.problem, bias, activation)
+    *leading, _ = x.shape
+    rows = x.reshape(math.prod(leading), k)
+    y = run(plan.choice.kernel, plan.packed, values, row_scale, rows, bias, activation, by_rows=True)
+    return y.view(*leading, m)
 
 
-def _plan_for(call: str, a: SparseMatrix, n: int, plan: SpmmPlan | None) -> SpmmPlan:
+def _plan_for(call: str, a: SparseMatrix, b: Tensor, plan: SpmmPlan | None) -> SpmmPlan:
     if plan is not None:
         check_plan(call, a, plan)
         return plan
     kept: SpmmPlan | None = a._memo.get("spmm_plan")
     if kept is None:
-        a._memo["spmm_plan"] = kept = plan_spmm(a, n)
+        columns = b.numel() // max(a.shape[1], 1) if isinstance(b, Tensor) else 0
+        a._memo["spmm_plan"] = kept = plan_spmm(a, columns)
     return kept
-
-
-def _consider(kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int) -> Candidate:
-    if refusal := _refusal(kernel, a):
-        return Candidate(kernel.name, refusal=refusal)
-    return Candidate(kernel.name, kernel.time_us(a, a.density, n, machine, threads))
-
-
-def _refusal(kernel: SpmmKernel, a: SparseMatrix) -> str | None:
-    if a.device.type != "cpu":
-        return f"a is on {a.device}, not on the CPU"
-    if a.dtype == torch.float64:
-        return "values are float64; kernels sum in float32"
-    return kernel.refuses(a)
-
-
-def _choose(
-    call: str, a: SparseMatrix, candidates: tuple[Candidate, ...], kernel: str | None, machine: Machine
-) -> tuple[Candidate, str]:
-    if kernel is not None:
-        named = next((c for c in candidates if c.kernel == kernel), None)
-        if named is None:
-            names = ", ".join(c.kernel for c in candidates)
-            raise ValueError(f"{call}: there is no kernel {kernel!r}; there are {names}.")
-        if named.time_us is None:
-            raise NotImplementedError(f"{call}: {kernel} cannot serve {a!r}: {named.refusal}.")
-        return named, "chosen by the caller"
-    able = [c for c in candidates if c.time_us is not None]
-    if not able:
-        reasons = "\n".join(c.describe("") for c in candidates)
-        raise NotImplementedError(f"{call}: no kernel can serve {a!r}:\n{reasons}")
-    return min(able, key=lambda c: c.time_us or 0.0), f"cost model, {machine.source}"
-
-
-def _crossover(kernel: SpmmKernel, a: SparseMatrix, n: int, machine: Machine, threads: int) -> float:
-    """The sparsity from which the kernel is predicted to beat dense; 1 if never."""
-    dense = dense_us(machine, *a.shape, n, threads)
-    for percent in range(101):
-        if kernel.time_us(a, 1 - percent / 100, n, machine, threads) < dense:
-            return percent / 100
-    return 1.0

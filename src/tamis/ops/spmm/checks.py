@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from tamis.formats import SparseMatrix
-from tamis.ops.spmm.plan import SpmmPlan
+from tamis.ops.spmm.cost import SpmmProblem
+
+if TYPE_CHECKING:
+    from tamis.ops.spmm.plan import SpmmPlan
 
 KERNEL_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 ACTIVATIONS = (None, "relu", "gelu", "silu")
@@ -20,32 +25,32 @@ def check_matrix(call: str, a: object) -> None:
         )
 
 
-def check_dense(call: str, name: str, b: Tensor, a: SparseMatrix) -> None:
-    """``b`` is a strided tensor of the dtype and on the device of ``a``."""
+def check_dense(call: str, name: str, b: Tensor, values: Tensor) -> None:
+    """``b`` is a strided tensor of the dtype and on the device of the values of ``a``."""
     if not isinstance(b, Tensor) or b.layout != torch.strided:
         raise TypeError(f"{call}: {name} is {_kind(b)}, expected a dense tensor.")
-    if b.device != a.device:
+    if b.device != values.device:
         raise ValueError(
-            f"{call}: a is on {a.device}, but {name} is on {b.device}. Move one: a.to({str(b.device)!r})."
+            f"{call}: a is on {values.device}, but {name} is on {b.device}. Move one: a.to({str(b.device)!r})."
         )
     if b.dtype not in KERNEL_DTYPES:
         raise NotImplementedError(
             f"{call}: {name} is {b.dtype}; kernels take float32, bfloat16 and float16. "
             "For float64 use a.to_dense(), or cast both sides."
         )
-    if b.dtype != a.dtype and a.dtype != torch.int8:
+    if b.dtype != values.dtype and values.dtype != torch.int8:
         raise ValueError(
-            f"{call}: dtypes differ: a holds {a.dtype}, {name} is {b.dtype}. "
-            f"Cast one: a.to({b.dtype}) or {name}.to({a.dtype})."
+            f"{call}: dtypes differ: a holds {values.dtype}, {name} is {b.dtype}. "
+            f"Cast one: a.to({b.dtype}) or {name}.to({values.dtype})."
         )
 
 
-def check_inner(call: str, name: str, inner: int, b: Tensor, a: SparseMatrix) -> None:
+def check_inner(call: str, name: str, inner: int, b: Tensor, a: SpmmProblem) -> None:
     """The inner sizes agree; if not, name the transposed call when that would fit."""
     k = a.shape[1]
     if inner == k:
         return
-    what = f"a is {type(a).__name__} of shape {a.shape}"
+    what = f"a is {a.format} of shape {a.shape}"
     if name == "b":
         hint = "\nb.T has the right shape; did you mean spmm(a, b.T)?" if b.shape[1] == k else ""
         raise ValueError(
@@ -57,7 +62,7 @@ def check_inner(call: str, name: str, inner: int, b: Tensor, a: SparseMatrix) ->
     )
 
 
-def check_epilogue(call: str, a: SparseMatrix, bias: Tensor | None, activation: str | None) -> None:
+def check_epilogue(call: str, a: SpmmProblem, bias: Tensor | None, activation: str | None) -> None:
     if activation not in ACTIVATIONS:
         raise ValueError(
             f"{call}: activation is {activation!r}, expected one of 'relu', 'gelu', 'silu' or None."
@@ -76,18 +81,14 @@ def check_epilogue(call: str, a: SparseMatrix, bias: Tensor | None, activation: 
 
 
 def check_plan(call: str, a: SparseMatrix, plan: SpmmPlan) -> None:
-    if not isinstance(plan, SpmmPlan):
+    if not hasattr(plan, "fits"):
         raise TypeError(
             f"{call}: plan is {type(plan).__name__}, expected what tamis.plan_spmm(a, n) returns."
         )
     if not plan.fits(a):
         raise ValueError(
-            f"{call}: the plan was made for another structure: it is of {plan.a}, but a is {a!r}. "
+            f"{call}: the plan was made for another structure: it is of {plan.problem!r}, but a is {a!r}. "
             "Plan anew: tamis.plan_spmm(a, n). Changed values need no new plan, changed indices do."
-        )
-    if plan.packed[4].dtype not in (torch.float32, a.dtype):
-        raise ValueError(
-            f"{call}: the plan keeps values as {plan.packed[4].dtype}, but a holds {a.dtype}. Plan anew: tamis.plan_spmm(a, n)."
         )
 
 

@@ -6,8 +6,9 @@ from torch import Tensor, mm, randn
 from torch.nn import functional
 
 from tamis.formats import SparseMatrix
-from tamis.ops.spmm.call import plan_spmm, spmm
-from tamis.tuning.timer import Call, time_interleaved
+from tamis.ops.spmm.call import spmm
+from tamis.ops.spmm.plan import plan_spmm
+from tamis.tuning import Call, time_interleaved
 
 
 def measure_candidates(a: SparseMatrix, n: int, *, budget_s: float = 1.0) -> dict[str, float]:

@@ -1,75 +1,187 @@
-"""The plan of an SpMM: chosen kernel, packed layout, reason. Structure only; the numbers flow through it."""
+"""The plan of an SpMM: chosen kernel, packed structure, reason. Structure only; the numbers flow through it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import weakref
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from tamis.formats import SparseMatrix
+from tamis.kernels.cpu import PackedMatrix, isa
+from tamis.ops.choice import Candidate, Choice, choose, time_text
+from tamis.ops.spmm.checks import check_matrix
+from tamis.ops.spmm.cost import SpmmProblem
+from tamis.ops.spmm.kernels import KERNELS
+from tamis.tuning import machine_for
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One kernel that was looked at: its predicted time in microseconds, or why it cannot serve."""
+def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan:
+    """Choose a kernel for ``spmm(a, b)`` with b of n columns, and pack ``a`` for it.
 
-    kernel: str
-    time_us: float | None = None
-    refusal: str | None = None
-    measured: bool = False
+    The plan serves every n correctly; it was chosen for this one.
 
-    def describe(self, chosen: str) -> str:
-        if self.time_us is None:
-            return f"  {self.kernel:<16} cannot serve: {self.refusal}"
-        mark = "  <- chosen" if self.kernel == chosen else ""
-        return (
-            f"  {self.kernel:<16} {_time(self.time_us)} {'measured' if self.measured else 'predicted'}{mark}"
-        )
+    Parameters
+    ----------
+    a : CSR, BSR, NM or Bitmap, shape (m, k)
+    n : int
+        Columns of B, i.e. tokens for :func:`linear`.
+    kernel : str, optional
+        Take this kernel whatever the prediction; a name from ``tamis.ops.spmm.KERNELS``.
+
+    Raises
+    ------
+    ValueError            if n is negative or the kernel is unknown.
+    NotImplementedError   if no kernel can serve ``a``; the message lists each and its reason.
+    """
+    call = "plan_spmm(a, n)"
+    check_matrix(call, a)
+    if not isinstance(n, int) or isinstance(n, bool) or n < 0:
+        raise ValueError(f"{call}: n is {n!r}, expected a whole number of columns, 0 or more.")
+    threads = torch.get_num_threads()
+    problem = SpmmProblem.of(a, n, machine_for(isa(), threads), threads)
+    choice = choose(call, KERNELS, problem, kernel)
+    packed, positions = choice.kernel.pack(problem, a)
+    return SpmmPlan(problem, choice, packed, positions, a._structure_memo, structure_tensors(a))
 
 
 def structure_tensors(a: SparseMatrix) -> dict[str, Tensor]:
     """The component tensors of a matrix that hold no numbers, and the shape of those that do."""
     components = a.components()
-    shapes = torch.tensor([*a.shape, *components["values"].shape])
+    shapes = torch.tensor([*a.shape, *components["values"].shape], device="cpu")
     return {k: v for k, v in components.items() if k not in ("values", "row_scale")} | {"shape": shapes}
+
+
+class PackedValues:
+    """The last packed copy of a plan, and the very tensor and version that it was made from."""
+
+    def __init__(self) -> None:
+        self._source: weakref.ref[Tensor] | None = None
+        self._version = -1
+        self._copy: Tensor | None = None
+
+    def of(self, values: Tensor, positions: Tensor) -> Tensor:
+        if self._copy is not None and self._is_of(values):
+            return self._copy
+        copy: Tensor = torch.ops.tamis.spmm_pack.default(values.detach(), positions)
+        if not values.is_inference():  # such a tensor has no version: it is packed at each call
+            self._source, self._version, self._copy = weakref.ref(values), values._version, copy
+        return copy
+
+    def _is_of(self, values: Tensor) -> bool:
+        return self._source is not None and self._source() is values and self._version == values._version
+
+    @property
+    def nbytes(self) -> int:
+        return 0 if self._copy is None else self._copy.nbytes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PackedValues, ()  # a copied plan packs anew
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PackedValues:
+        return PackedValues()
 
 
 @dataclass(frozen=True, eq=False)
 class SpmmPlan:
     """How ``spmm(a, b)`` and ``linear(x, a)`` are executed, for one structure; made by :func:`tamis.plan_spmm`.
 
-    A plan serves every n, but was chosen for one. It holds a packed copy of the values, which follows the tensor it was
-    made from: values changed in place are packed again at the next call, another structure is an error.
+    A plan serves every n, but was chosen for one. It keeps a packed copy of the values, which follows the tensor it was
+    made from: values changed in place are packed again at the next call, another structure is an error. (Changes through
+    ``values.data`` are not seen: they do not raise the tensor's version.)
 
     Attributes
     ----------
-    kernel : str
-        Backend and name, e.g. ``"cpu/spmm_csr"``.
-    reason : str
-        Who decided: the caller, the tuned store, or the cost model.
-    n : int
-        Columns of B the choice was made for.
-    time_us, dense_time_us : float
-        Expected time of the chosen kernel and of the faster dense product, microseconds.
-    crossover : float
-        The sparsity from which the chosen kernel is expected to beat dense for this shape and n.
+    problem : SpmmProblem
+        What the choice was made for.
+    choice : Choice
+        The chosen kernel, the reason, and all candidates.
+    packed : PackedMatrix
+        The structure as the kernel reads it; opaque to everybody else.
+    positions : int32 tensor
+        Where each packed value comes from in the flattened values of ``a``; -1 is padding.
     """
 
-    kernel: str
-    reason: str
-    n: int
-    threads: int
-    a: str
-    time_us: float
-    dense_time_us: float
-    crossover: float
-    candidates: tuple[Candidate, ...]
-    sizes: tuple[int, int, int, int]
-    packed: list[Tensor] = field(repr=False)
+    problem: SpmmProblem = field(repr=False)
+    choice: Choice[SpmmProblem] = field(repr=False)
+    packed: PackedMatrix = field(repr=False)
+    positions: Tensor = field(repr=False)
     structure: dict[Any, Any] = field(repr=False)
     indices: dict[str, Tensor] = field(repr=False)
+    copy: PackedValues = field(default_factory=PackedValues, repr=False)
+
+    @property
+    def kernel(self) -> str:
+        """Backend and name, e.g. ``"cpu/spmm_csr"``."""
+        return self.choice.kernel.name
+
+    @property
+    def reason(self) -> str:
+        """Who decided: the caller, or the cost model and where its constants come from."""
+        return self.choice.reason
+
+    @property
+    def n(self) -> int:
+        """Columns of B that the choice was made for."""
+        return self.problem.n
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        return self.choice.candidates
+
+    @property
+    def time_us(self) -> float:
+        """Expected time of the chosen kernel, microseconds."""
+        return self.choice.time_us
+
+    @property
+    def dense_time_us(self) -> float:
+        """Expected time of the faster dense product, microseconds."""
+        p = self.problem
+        return p.machine.dense_us(*p.shape, p.n, p.threads)
+
+    @property
+    def crossover(self) -> float:
+        """The sparsity from which the chosen kernel is expected to beat dense for this shape and n; 1 if never."""
+        for percent in range(101):
+            if self.choice.kernel.time_us(self.problem.at_density(1 - percent / 100)) < self.dense_time_us:
+                return percent / 100
+        return 1.0
+
+    @property
+    def pays(self) -> bool:
+        """True if the chosen kernel is expected to be faster than dense."""
+        return self.time_us < self.dense_time_us
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the packed structure, the map from values to packed order, and the packed copy."""
+        return self.packed.nbytes + self.positions.nbytes + self.copy.nbytes
+
+    def packed_values(self, values: Tensor) -> Tensor:
+        """The values in packed order: the copy kept from the last call if they have not changed since."""
+        if torch.compiler.is_compiling() or (values.requires_grad and torch.is_grad_enabled()):
+            packed: Tensor = torch.ops.tamis.spmm_pack.default(values, self.positions)
+            return packed
+        return self.copy.of(values, self.positions)
+
+    @property
+    def streamed_bytes(self) -> int:
+        """Bytes of the matrix that one call reads, if B fits in one panel."""
+        return self.packed.nbytes + self.copy.nbytes
+
+    def at(self, n: int) -> SpmmPlan:
+        """The same plan, its predictions made for n columns."""
+        problem = replace(self.problem, n=n)
+        choice = choose("plan.at(n)", KERNELS, problem, self.kernel)
+        return replace(self, problem=problem, choice=replace(choice, reason=self.reason))
+
+    def without_format(self) -> SpmmPlan:
+        """The plan for a caller who holds the values in packed order: it keeps nothing of the format, and fits none."""
+        nowhere = self.positions.new_empty(0)
+        return replace(self, positions=nowhere, structure={}, indices={}, copy=PackedValues())
 
     def fits(self, a: SparseMatrix) -> bool:
         """True if ``a`` has the structure this plan was made for; free when ``a`` shares it, compared when not."""
@@ -81,40 +193,21 @@ class SpmmPlan:
             for x, y in zip(theirs.values(), self.indices.values(), strict=True)
         )
 
-    @property
-    def pays(self) -> bool:
-        """True if the chosen kernel is expected to be faster than dense."""
-        return self.time_us < self.dense_time_us
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the packed layout: structure, the map from values to packed order, and the packed copy."""
-        return sum(t.nbytes for t in self.packed)
-
-    @property
-    def streamed_bytes(self) -> int:
-        """Bytes of the matrix that one call reads, if B fits in one panel."""
-        return self.nbytes - self.packed[3].nbytes
-
     def explain(self) -> str:
         """Return every candidate with its time or its reason, the dense time, and the verdict."""
-        ratio = self.dense_time_us / self.time_us
+        ratio, crossover, p = self.dense_time_us / self.time_us, self.crossover, self.problem
         if self.pays:
-            verdict = f"sparse wins: {ratio:.2f}x dense; it would from {self.crossover:.0%} sparsity on"
-        elif self.crossover < 1:
+            verdict = f"sparse wins: {ratio:.2f}x dense; it would from {crossover:.0%} sparsity on"
+        elif crossover < 1:
             verdict = (
-                f"dense wins: sparse reaches {ratio:.2f}x; it would win from {self.crossover:.0%} sparsity on"
+                f"dense wins: sparse reaches {ratio:.2f}x; it would win from {crossover:.0%} sparsity on"
             )
         else:
             verdict = f"dense wins at any sparsity: sparse reaches {ratio:.2f}x"
-        lines = [f"spmm {self.a}, n = {self.n}, {self.threads} threads: {self.kernel} ({self.reason})"]
+        lines = [f"spmm {p!r}, n = {p.n}, {p.threads} threads: {self.kernel} ({self.reason})"]
         lines += [c.describe(self.kernel) for c in self.candidates]
-        lines += [f"  {'dense':<16} {_time(self.dense_time_us)} predicted", f"  {verdict}"]
+        lines += [f"  {'dense':<16} {time_text(self.dense_time_us)} predicted", f"  {verdict}"]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"SpmmPlan({self.kernel}, n={self.n}, {self.nbytes:,} bytes, {self.reason})"
-
-
-def _time(us: float) -> str:
-    return f"{us:9.1f} us" if us < 10_000 else f"{us / 1000:9.2f} ms"

@@ -13,13 +13,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from tamis.formats import BSR, CSR, SparseMatrix
-from tamis.kernels.cpu.native import native
-from tamis.ops.spmm.call import plan_spmm, spmm
-from tamis.ops.spmm.kernels import KERNELS, find
-from tamis.tuning.cost import KernelPrices, Machine
-from tamis.tuning.fit import Cell, fit_prices
-from tamis.tuning.machines import SHIPPED
-from tamis.tuning.timer import time_interleaved
+from tamis.kernels.cpu import isa
+from tamis.ops.spmm.call import spmm
+from tamis.ops.spmm.cost import SpmmProblem
+from tamis.ops.spmm.kernels import BY_NAME, KERNELS
+from tamis.ops.spmm.plan import plan_spmm
+from tamis.tuning import SHIPPED, Cell, Machine, Prices, fit_prices, time_interleaved
 
 SHAPES = ((256, 768), (1280, 384), (768, 1536))
 SPARSITIES = (0.4, 0.65, 0.85, 0.93, 0.97)
@@ -33,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 def tune_spmm(progress: Progress = lambda what, done, total: None) -> Machine:
     """Measure prices of every kernel, the dense rates, and how threads add up; return this machine's constants."""
     threads = torch.get_num_threads()
-    shipped = SHIPPED[native().isa()]
+    shipped = SHIPPED[isa()]
     with _threads(1):
         call_us = _call_us()
         single = dataclasses.replace(shipped, call_us=call_us)
@@ -56,7 +55,7 @@ def tune_spmm(progress: Progress = lambda what, done, total: None) -> Machine:
     )
 
 
-def _kernel_prices(kernel: str, machine: Machine) -> KernelPrices:
+def _kernel_prices(kernel: str, machine: Machine) -> Prices:
     columns = FEW_COLUMNS if kernel == "cpu/spmv_window" else (1, *COLUMNS)
     cells = [
         _cell(a, n, kernel, machine)
@@ -70,7 +69,7 @@ def _kernel_prices(kernel: str, machine: Machine) -> KernelPrices:
 def _cell(a: SparseMatrix, n: int, kernel: str, machine: Machine) -> Cell:
     plan, b = plan_spmm(a, n, kernel=kernel), torch.randn(a.shape[1], n)
     time_us = time_interleaved({"ours": lambda: spmm(a, b, plan=plan)}, budget_s=0.02)["ours"].median_us
-    return Cell(find(kernel).work(a, a.density, n, machine, 1).amounts, time_us * 1000)
+    return Cell(BY_NAME[kernel].work(SpmmProblem.of(a, n, machine, 1)), time_us * 1000)
 
 
 def _matrix(m: int, k: int, sparsity: float, *, tall: bool) -> SparseMatrix:
