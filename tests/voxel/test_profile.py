@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tamis.voxel import scenes
-from tamis.voxel.profile import profile
+from tamis.voxel import profile, scenes
 
 
 def test_levels_and_densities():

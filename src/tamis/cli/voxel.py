@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import Tensor
 
 from tamis.voxel import PointCloud, read_points, scenes
-from tamis.voxel import profile as profiles
+from tamis.voxel import profile as cloud_profile
 
 app = typer.Typer(add_completion=False, help="Point clouds: train, segment, profile.", no_args_is_help=True)
 
@@ -43,8 +43,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Instead of the configuration's.")] = None,
 ) -> None:
     """Train a MinkUNet on generated streets, and tell its IoU on unseen ones."""
-    from tamis.voxel.segmentation.config import load_config
-    from tamis.voxel.segmentation.train import train as run
+    from tamis.voxel.segmentation import load_config, train_segmenter
 
     if (config is None) == (preset is None):
         raise ValueError("tamis voxel train: give a configuration file or --preset, one of them.")
@@ -62,7 +61,7 @@ def train(
                 f"epoch {report.epoch}/{report.epochs} in {report.seconds:.0f} s: {figures}", soft_wrap=True
             )
 
-        _, metrics = run(settings, output, told)
+        _, metrics = train_segmenter(settings, output, told)
     console.print(_iou_table(metrics))
     console.print(f"wrote {output / 'segmenter.safetensors'} and metrics.json", soft_wrap=True)
 
@@ -82,8 +81,7 @@ def segment(
 ) -> None:
     """Label every point: NAME.labels.npz, a picture NAME.png, and a 3-D page NAME.html that opens offline."""
     from tamis.voxel.pictures import save_page, save_png
-    from tamis.voxel.segmentation import load_segmenter
-    from tamis.voxel.segmentation.confusion import Confusion
+    from tamis.voxel.segmentation import Confusion, load_segmenter
 
     console = Console()
     name, cloud = _cloud(scene, seed, sensor, invalid)
@@ -123,7 +121,7 @@ def profile(
 ) -> None:
     """Print voxels, extents, pyramid, neighbour density per L1 distance, and the dataflows a MinkUNet34 would run."""
     _, cloud = _cloud(scene, seed, sensor, invalid)
-    measured = profiles.profile(cloud.points, voxel_size_m)
+    measured = cloud_profile(cloud.points, voxel_size_m)
     console = Console()
     console.print(str(measured), soft_wrap=True, highlight=False)
     console.print("\nMinkUNet34 over this cloud:", highlight=False)

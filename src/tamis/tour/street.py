@@ -9,8 +9,7 @@ from pathlib import Path
 from tamis.tuning import time_interleaved
 from tamis.voxel.pictures import save_page, save_png
 from tamis.voxel.scenes import SensorName, WorldName, lidar_street
-from tamis.voxel.segmentation import load_segmenter
-from tamis.voxel.segmentation.confusion import Confusion
+from tamis.voxel.segmentation import Confusion, load_segmenter
 
 FIRST_SEED = 7_000  # seeds from 10,000 on were trained on, those below 6,000 validated and tested
 _WORLD: WorldName = "canyon"

@@ -4,6 +4,7 @@ from tamis.formats.packed_coords import KeyLayout, choose_layout
 from tamis.ops.kernel_map import KernelMap
 from tamis.voxel import converters, networks, scenes
 from tamis.voxel.blocks import ConvBlock, ResidualBlock, Sequential, VoxelNetwork
+from tamis.voxel.cloud_profile import CloudProfile, profile
 from tamis.voxel.files import PointCloud, read_points
 from tamis.voxel.modules import (
     BatchNorm,
@@ -25,6 +26,7 @@ from tamis.voxel.voxelization import devoxelize, merge_duplicates, voxelize
 
 __all__ = [
     "BatchNorm",
+    "CloudProfile",
     "ConvBlock",
     "GlobalPool",
     "InverseConv3d",
@@ -52,6 +54,7 @@ __all__ = [
     "merge_duplicates",
     "networks",
     "plan",
+    "profile",
     "read_points",
     "required_maps",
     "scenes",

@@ -1,14 +1,4 @@
-"""Voxel coordinates packed into one integer each, in a bit layout chosen from the data.
-
-A key holds the fields batch, x, y, z from high to low, so that integer order is lexicographic order and adding a
-packed offset moves a coordinate. Three things keep that arithmetic exact:
-
-- a *bias* per axis makes every field non-negative; it is a multiple of the coarsest stride, so that the stride
-  lattice stays where it is in absolute coordinates and results do not depend on how a scene was cropped;
-- *guard* cells at both ends of every axis keep ``key + offset`` inside its own field, so that no borrow or carry
-  ever reaches another column or another batch;
-- the widths are as small as the scene allows: int32 keys (31 bits) when they fit, int64 (63 bits) otherwise.
-"""
+"""Where batch, x, y and z stand in the key of a voxel: a bit layout chosen from the data."""
 
 from __future__ import annotations
 
@@ -152,69 +142,3 @@ def _too_wide(layout: KeyLayout, low: list[int], high: list[int]) -> str:
         f"{low[widest + 1]} to {high[widest + 1]}. A voxel size {factor} times as large would fit; "
         f"or remove outliers along {AXES[widest]}, or split the scene."
     )
-
-
-def pack(coords: Tensor, layout: KeyLayout) -> Tensor:
-    """Pack coordinates into keys.
-
-    Parameters
-    ----------
-    coords : Tensor, shape (N, 4), int32
-    layout : KeyLayout
-        From :func:`choose_layout` of these coordinates, or of a scene that contains them.
-
-    Returns
-    -------
-    Tensor, shape (N,), int32 or int64 (``layout.dtype``).
-    """
-    wide = coords.long()
-    x, y, z = (wide[:, i + 1] + layout.bias[i] for i in range(3))
-    shifts = layout.shifts
-    return ((wide[:, 0] << shifts[0]) + (x << shifts[1]) + (y << shifts[2]) + z).to(layout.dtype)
-
-
-def unpack(keys: Tensor, layout: KeyLayout) -> Tensor:
-    """Turn keys back into coordinates, shape (N, 4), int32."""
-    fields = fields_of(keys.long(), layout)
-    columns = [fields[0], *(fields[i + 1] - layout.bias[i] for i in range(3))]
-    return torch.stack([column.to(torch.int32) for column in columns], 1)
-
-
-def fields_of(keys: Tensor, layout: KeyLayout) -> list[Tensor]:
-    """The fields batch, x, y, z of keys, biased, each of shape (N,) and the keys' dtype."""
-    return [field_of(keys, layout, index) for index in range(4)]
-
-
-def field_of(keys: Tensor, layout: KeyLayout, index: int) -> Tensor:
-    """One field of keys, biased: 0 is batch, 1 to 3 are x, y, z."""
-    return (keys >> layout.shifts[index]) & ((1 << layout.bits[index]) - 1)
-
-
-def coarsen(keys: Tensor, layout: KeyLayout, stride: Sequence[int]) -> Tensor:
-    """Round every key down to the lattice of ``stride``: floor(p / stride) * stride on each axis.
-
-    Order is not kept: clearing the low bits of x interleaves y. Neighbours in z become equal, so most
-    duplicates stand side by side.
-    """
-    for axis, step in enumerate(stride):
-        if layout.lattice[axis] % step:
-            raise ValueError(
-                f"coarsen(keys, layout, stride={tuple(stride)}): the layout was made for strides that divide "
-                f"{layout.lattice}. Choose it with lattice= a multiple of every stride in use."
-            )
-    if all(step & (step - 1) == 0 for step in stride):
-        return keys & ~sum((step - 1) << layout.shifts[i + 1] for i, step in enumerate(stride))
-    low = sum(
-        (field % step) << shift
-        for field, step, shift in zip(fields_of(keys, layout)[1:], stride, layout.shifts[1:], strict=True)
-    )
-    return keys - low
-
-
-def holds(layout: KeyLayout, coords: Tensor) -> Tensor:
-    """Mask, shape (N,), of the coordinates whose fields fit in ``layout``."""
-    fits = coords[:, 0] < (1 << layout.bits[0])
-    for axis in range(3):
-        field = coords[:, axis + 1].long() + layout.bias[axis]
-        fits = fits & (field >= 0) & (field < (1 << layout.bits[axis + 1]))
-    return fits
