@@ -63,8 +63,9 @@ class Kernel(Generic[P]):
 
     def refusal(self, problem: P) -> str | None:
         """Why the kernel cannot serve, device and dtype included, or None."""
-        if problem.device.type != DEVICES[self.backend]:
-            return f"operands are on {problem.device}, not on {DEVICES[self.backend]!r}"
+        device = DEVICES[self.backend]
+        if device is not None and problem.device.type != device:
+            return f"operands are on {problem.device}, not on {device!r}"
         if problem.dtype not in self.dtypes:
             return f"values are {str(problem.dtype).removeprefix('torch.')}; it takes {_names(self.dtypes)}"
         return self.refuses(problem)
@@ -77,7 +78,7 @@ class Kernel(Generic[P]):
         )
 
 
-DEVICES = {"cpu": "cpu", "triton": "cuda"}
+DEVICES = {"cpu": "cpu", "triton": "cuda", "reference": None}  # None: any
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,14 @@ def choose(call: str, kernels: Sequence[Kernel[P]], problem: P, wanted: str | No
     kernels : the op's table
     problem : what is asked of the kernel; its ``repr`` is what errors say
     wanted : str, optional
-        A kernel's name.
+        A kernel's name. Only so is reference code ever taken.
 
     Raises
     ------
     ValueError            if there is no kernel of that name.
     NotImplementedError   if no kernel can serve; the message lists each and its reason.
     """
-    candidates = tuple(_consider(kernel, problem) for kernel in kernels)
+    candidates = tuple(_consider(kernel, problem, wanted) for kernel in kernels)
     able = [(c.time_us, k) for c, k in zip(candidates, kernels, strict=True) if c.time_us is not None]
     if wanted is not None:
         candidate = next((c for c in candidates if c.kernel == wanted), None)
@@ -145,9 +146,16 @@ def time_text(us: float) -> str:
     return f"{us:9.1f} us" if us < 10_000 else f"{us / 1000:9.2f} ms"
 
 
-def _consider(kernel: Kernel[P], problem: P) -> Candidate:
+def takes_any(problem: Problem) -> None:
+    """For ``Kernel.refuses``: device and dtype are all that matters."""
+    return None
+
+
+def _consider(kernel: Kernel[P], problem: P, wanted: str | None) -> Candidate:
     if refusal := kernel.refusal(problem):
         return Candidate(kernel.name, refusal=refusal)
+    if kernel.backend == "reference" and wanted is None:
+        return Candidate(kernel.name, refusal="reference code: it runs where it is named")
     return Candidate(kernel.name, kernel.time_us(problem))
 
 

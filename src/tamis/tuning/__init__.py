@@ -3,6 +3,7 @@
 from tamis.tuning.fit import Cell, fit_prices
 from tamis.tuning.machines import SHIPPED, Machine, Prices, Work
 from tamis.tuning.store import device_name, forget_machine, machine_for, path_for, save_machine
+from tamis.tuning.threads import threads_set
 from tamis.tuning.timer import Call, Timing, time_interleaved
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "machine_for",
     "path_for",
     "save_machine",
+    "threads_set",
     "time_interleaved",
 ]

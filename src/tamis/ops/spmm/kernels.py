@@ -12,17 +12,13 @@ import torch
 
 from tamis.formats import SparseMatrix
 from tamis.kernels import cpu
-from tamis.ops.choice import Kernel
+from tamis.ops.choice import Kernel, takes_any
 from tamis.ops.spmm.cost import SpmmProblem, panel_tiling, panel_work, window_tiling, window_work
 from tamis.ops.spmm.structure import blocks_of, rows_of
 
 Packed = tuple[cpu.PackedMatrix, torch.Tensor]  # the structure, and where each value comes from
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.int8)
-
-
-def _takes_any(p: SpmmProblem) -> None:
-    return None
 
 
 def _needs_tall_blocks(p: SpmmProblem) -> str | None:
@@ -61,7 +57,7 @@ KERNELS: tuple[Kernel[SpmmProblem], ...] = (
     Kernel(
         name="cpu/spmm_csr",
         dtypes=DTYPES,
-        refuses=_takes_any,
+        refuses=takes_any,
         pack=_pack_rows,
         packed=cpu.PanelMatrix,
         work=partial(panel_work, padding=1.05, id_bytes=8),

@@ -11,12 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from tamis.kernels.cpu import PackedMatrix, pack_values
 from tamis.kernels.reference.spmm import ACTIVATIONS
 from tamis.ops.choice import Kernel
+from tamis.ops.observed import observed
 from tamis.ops.spmm.cost import SpmmProblem
 from tamis.ops.spmm.kernels import BY_NAME
 
@@ -48,25 +47,11 @@ def run(
     )
     if wants_grad and activation is not None:
         return ACTIVATIONS[activation](run(kernel, packed, values, row_scale, b, bias, None, by_rows))
-    if wants_grad or _observed(b):
+    if wants_grad or observed(b):
         return torch.ops.tamis.spmm.default(
             values, row_scale, b, bias, packed.tensors, packed.sizes, kernel.name, activation, by_rows
         )
     return kernel.call(packed, values, row_scale, b, bias, activation, by_rows)
-
-
-def _observed(b: Tensor) -> bool:
-    """True if a tracer, a transform, a mode or a tensor subclass must see the operator."""
-    return (
-        type(b) is not Tensor
-        or b.device.type != "cpu"
-        or torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-        or forward_ad._current_level >= 0
-        or torch._C._functorch.maybe_current_level() is not None
-        or is_in_torch_dispatch_mode()
-        or torch._C._autograd._profiler_enabled()
-    )
 
 
 def _spmm_cpu(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import product
 from statistics import median
 
@@ -18,7 +17,7 @@ from tamis.ops.spmm.call import spmm
 from tamis.ops.spmm.cost import SpmmProblem
 from tamis.ops.spmm.kernels import BY_NAME, KERNELS
 from tamis.ops.spmm.plan import plan_spmm
-from tamis.tuning import SHIPPED, Cell, Machine, Prices, fit_prices, time_interleaved
+from tamis.tuning import SHIPPED, Cell, Machine, Prices, fit_prices, threads_set, time_interleaved
 
 SHAPES = ((256, 768), (1280, 384), (768, 1536))
 SPARSITIES = (0.4, 0.65, 0.85, 0.93, 0.97)
@@ -33,7 +32,7 @@ def tune_spmm(progress: Progress = lambda what, done, total: None) -> Machine:
     """Measure prices of every kernel, the dense rates, and how threads add up; return this machine's constants."""
     threads = torch.get_num_threads()
     shipped = SHIPPED[isa()]
-    with _threads(1):
+    with threads_set(1):
         call_us = _call_us()
         single = dataclasses.replace(shipped, call_us=call_us)
         kernels = {}
@@ -106,7 +105,7 @@ def _thread_efficiency(threads: int) -> float:
     if threads == 1:
         return 1.0
     a, b = _matrix(1024, 768, 0.8, tall=False), torch.randn(768, 256)
-    with _threads(1):
+    with threads_set(1):
         one = _time(a, b)
     return min(1.0, one / _time(a, b) / threads)
 
@@ -131,13 +130,3 @@ def _dense_bytes_per_ns() -> float:
         for _ in range(3)
     ]
     return 4 * w.numel() / median(times) / 1000
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
