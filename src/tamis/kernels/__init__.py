@@ -1,1 +1,3 @@
-"""How things are computed: plain tensors and numbers in, tensors out. Only :mod:`tamis.ops` chooses among these."""
+from tamis.kernels.pair_lists import GRANULE, IDENTITY, INPUT_FIRST, OUTPUT_FIRST, Epilogue, PairLists
+
+__all__ = ["GRANULE", "IDENTITY", "INPUT_FIRST", "OUTPUT_FIRST", "Epilogue", "PairLists"]

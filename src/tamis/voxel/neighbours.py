@@ -59,17 +59,17 @@ def kernel_map(
     bounds = None if spatial_shape is None else triple(spatial_shape)
     start = Level(unit, bounds=bounds)
     check_lattice(coords, start)
-    steps = KernelMapKey.of(0, 1, spec, unit).offsets()
-    reach = steps.abs().amax(0) * 2 + torch.tensor(coarse)
+    offsets = KernelMapKey.of(0, 1, spec, unit).offsets()
+    reach = offsets.abs().amax(0) * 2 + torch.tensor(coarse)
     packed = SortedKeys.of(coords, guard=reach.tolist(), lattice=coarse)
     keys, layout, order = packed.keys, packed.layout, packed.order
     submanifold = rule == "minkowski" and spec.stride == (1, 1, 1)
     if submanifold:
-        found = build_map(keys, keys, layout, steps, unit_z=unit[2], submanifold=True, kernel=kernel)
+        found = build_map(keys, keys, layout, offsets, unit_z=unit[2], submanifold=True, kernel=kernel)
         return replace(found, out_coords=coords, in_order=order, out_order=order)
     if rule == "minkowski":
         targets = minkowski_level(keys, layout, coarse)
     else:
-        targets = spconv_level(keys, layout, steps, coarse, bounds_after(start, spec))
-    found = build_map(keys, targets, layout, steps, unit_z=unit[2], kernel=kernel)
+        targets = spconv_level(keys, layout, offsets, coarse, bounds_after(start, spec))
+    found = build_map(keys, targets, layout, offsets, unit_z=unit[2], kernel=kernel)
     return replace(found, out_coords=unpack(targets, layout), in_order=order)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tamis.formats.packed_coords import KeyLayout, Triple, check_coords, unpack
 from tamis.ops.kernel_map import KernelMap, build_map
-from tamis.ops.sparse_conv import Dataflow, explain
+from tamis.ops.sparse_conv import Dataflow, plan_conv
 from tamis.voxel.map_specs import KernelMapKey, KernelMapSpec, Level
 from tamis.voxel.required_maps import RequiredMaps, required_maps
 from tamis.voxel.sorted_keys import SortedKeys
@@ -258,6 +258,6 @@ def _explain(made: Plan) -> str:
         kernel_map = made.maps[record.map.key, record.map.transposed]
         about = f"{kernel_map.pairs} pairs"
         if not record.kind.endswith("pool"):
-            about = explain(kernel_map, record.c_in, record.c_out, made.dataflow)
+            about = plan_conv(kernel_map, record.c_in, record.c_out, dataflow=made.dataflow).summary()
         lines.append(f"  {record.kind} {record.c_in} -> {record.c_out}, level {record.map.level}: {about}")
     return "\n".join(lines)

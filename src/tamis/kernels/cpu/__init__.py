@@ -1,6 +1,8 @@
 """The native kernels of ``csrc`` in Python: packers, and one function per kernel of the same name."""
 
+from tamis.kernels.cpu.kernel_map import KeyColumns, block_cuts, kernel_map_merge
 from tamis.kernels.cpu.native import ACTIVATIONS, ELEMENTS, ISA_VARIABLE, STORED, force_isa, isa, native
+from tamis.kernels.cpu.sparse_conv import sparse_conv_blocked, sparse_conv_weight_gradient
 from tamis.kernels.cpu.spmm import parts_of_unit, spmm_bsr, spmm_csr, spmv_window
 from tamis.kernels.cpu.spmm_pack import PanelMatrix, pack_panels, pack_values
 from tamis.kernels.cpu.spmv_pack import MAX_COLUMNS as MAX_WINDOW_COLUMNS
@@ -14,16 +16,21 @@ __all__ = [
     "ISA_VARIABLE",
     "MAX_WINDOW_COLUMNS",
     "STORED",
+    "KeyColumns",
     "PackedMatrix",
     "PanelMatrix",
     "WindowMatrix",
+    "block_cuts",
     "force_isa",
     "isa",
+    "kernel_map_merge",
     "native",
     "pack_panels",
     "pack_values",
     "pack_windows",
     "parts_of_unit",
+    "sparse_conv_blocked",
+    "sparse_conv_weight_gradient",
     "spmm_bsr",
     "spmm_csr",
     "spmv_window",

@@ -1,86 +1,86 @@
-"""Faces of ``csrc/kernels/sparse_conv.cpp`` and ``sparse_conv_weight_gradient.cpp``."""
+"""``csrc/kernels/sparse_conv.cpp`` and ``sparse_conv_weight_gradient.cpp``: a sparse convolution, and the gradient of its weights."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.kernel_map import GRANULE
 from tamis.kernels.cpu.native import ELEMENTS, native
+from tamis.kernels.pair_lists import GRANULE, Epilogue, PairLists
 
 _PART_ROWS = 2048  # outputs per partial sum of the weight gradient
 _MOST_PARTS = 8
 
 
-def blocked(
-    feats: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    scale: Tensor | None,
-    residual: Tensor | None,
-    first: Tensor,
-    second: Tensor,
-    lists: Tensor,
-    cuts: Tensor,
-    rows: int,
-    groups: int,
-    relu: bool,
+def sparse_conv_blocked(
+    pairs: PairLists, feats: Tensor, weight: Tensor, epilogue: Epilogue, groups: int
 ) -> Tensor:
-    """``act(scale * conv(feats) + bias + residual)``, blocks of consecutive outputs, weight-stationary inside.
+    """Blocks of consecutive outputs, weight-stationary inside: ``act(scale * conv(feats) + bias + residual)``.
 
     Parameters
     ----------
+    pairs : PairLists
+        With cuts, see :func:`tamis.kernels.cpu.kernel_map.block_cuts`.
     feats : Tensor, shape (in_rows, groups * c_in), float32, bfloat16 or float16
     weight : Tensor, shape (volume, c_in, c_out)
-    bias, scale : Tensor, shape (c_out,), optional
-    residual : Tensor, shape (rows, c_out), optional
-    first, second, lists, cuts
-        Pair lists, see ``reference/sparse_conv.py`` and :func:`tamis.kernels.cpu.kernel_map.block_cuts`.
+    epilogue : Epilogue
 
     Returns
     -------
-    Tensor, shape (rows, c_out), dtype of ``feats``.
+    Tensor, shape (pairs.rows, c_out), dtype of ``feats``.
     """
-    volume, c_in, c_out = weight.shape
+    _, c_in, c_out = weight.shape
+    rows, (bias, scale, residual, relu) = pairs.rows, epilogue
     out = torch.empty(rows, c_out, dtype=feats.dtype)
     if out.numel() == 0:
         return out
     threads = torch.get_num_threads()
-    feats = feats.contiguous()
-    whole = [_float32(tensor) for tensor in (weight, scale, bias)]
-    if residual is not None:
-        residual = residual.contiguous()
+    # The kernel reads addresses: these names keep what they point at alive until it has returned.
+    feats, weight = feats.contiguous(), weight.float().contiguous()
+    bias = None if bias is None else bias.float().contiguous()
+    scale = None if scale is None else scale.float().contiguous()
+    residual = None if residual is None else residual.contiguous()
     native().sparse_conv(
-        first.data_ptr(), second.data_ptr(), lists.data_ptr(), cuts.data_ptr(), volume, cuts.shape[1] - 1,
-        rows, c_in, c_out, groups, feats.data_ptr(), _address(residual), _address(whole[0]), _address(whole[1]),
-        _address(whole[2]), out.data_ptr(), ELEMENTS[feats.dtype], relu, block_rows(rows, c_out, threads), threads,
-    )  # fmt: skip
+        pairs.native,
+        rows=rows,
+        c_in=c_in,
+        c_out=c_out,
+        groups=groups,
+        feats=feats.data_ptr(),
+        residual=0 if residual is None else residual.data_ptr(),
+        weight=weight.data_ptr(),
+        scale=0 if scale is None else scale.data_ptr(),
+        bias=0 if bias is None else bias.data_ptr(),
+        out=out.data_ptr(),
+        element=ELEMENTS[feats.dtype],
+        relu=relu,
+        block_rows=block_rows(rows, c_out, threads),
+        threads=threads,
+    )
     return out
 
 
-def weight_gradient(
-    feats: Tensor,
-    grad: Tensor,
-    first: Tensor,
-    second: Tensor,
-    lists: Tensor,
-    cuts: Tensor,
-    rows: int,
-    groups: int,
-) -> Tensor:
+def sparse_conv_weight_gradient(pairs: PairLists, feats: Tensor, grad: Tensor, groups: int) -> Tensor:
     """Gradient of the weights, shape (volume, c_in, c_out), float32; the partial sums do not depend on threads."""
     c_in, c_out = feats.shape[1] // groups, grad.shape[1]
-    out = torch.zeros(len(lists), c_in, c_out)
-    if rows == 0 or out.numel() == 0:
+    out = torch.zeros(pairs.volume, c_in, c_out)
+    if pairs.rows == 0 or out.numel() == 0:
         return out
     whole, slope = feats.float().contiguous(), grad.float().contiguous()
-    parts = max(1, min(_MOST_PARTS, rows // _PART_ROWS))
+    parts = max(1, min(_MOST_PARTS, pairs.rows // _PART_ROWS))
     copies = torch.empty(parts, *out.shape)
     native().sparse_conv_weight_gradient(
-        first.data_ptr(), second.data_ptr(), lists.data_ptr(), cuts.data_ptr(), len(lists), cuts.shape[1] - 1,
-        c_in, c_out, groups, whole.data_ptr(), slope.data_ptr(), out.data_ptr(), parts, copies.data_ptr(),
-        torch.get_num_threads(),
-    )  # fmt: skip
+        pairs.native,
+        c_in=c_in,
+        c_out=c_out,
+        groups=groups,
+        feats=whole.data_ptr(),
+        grad=slope.data_ptr(),
+        weight_grad=out.data_ptr(),
+        parts=parts,
+        copies=copies.data_ptr(),
+        threads=torch.get_num_threads(),
+    )
     return out
 
 
@@ -89,11 +89,3 @@ def block_rows(rows: int, c_out: int, threads: int) -> int:
     fits = min(2048, max(256, 65536 // c_out))
     share = -(-rows // (4 * threads))
     return max(GRANULE, min(fits, share) // GRANULE * GRANULE)
-
-
-def _float32(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.float().contiguous()
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from tamis.kernels.reference.sparse_conv import IDENTITY, OUTPUT_FIRST
+from tamis.kernels.pair_lists import GRANULE, PairLists
 
 
 def brute_force(sources: Tensor, targets: Tensor, steps: Tensor) -> Tensor:
@@ -30,8 +32,8 @@ def brute_force(sources: Tensor, targets: Tensor, steps: Tensor) -> Tensor:
     return torch.tensor(table, dtype=torch.int32).reshape(len(targets), len(steps))
 
 
-def search(
-    source_keys: Tensor, target_keys: Tensor, offset_keys: list[int]
+def kernel_map_binary(
+    source_keys: Tensor, target_keys: Tensor, offset_keys: Sequence[int]
 ) -> tuple[Tensor, Tensor, list[int]]:
     """One binary search per target and offset, on any device.
 
@@ -39,7 +41,7 @@ def search(
     ----------
     source_keys, target_keys : Tensor, shapes (N,) and (M,), int32 or int64
         Sorted, distinct, one layout, wide enough that no ``target + offset`` leaves its fields.
-    offset_keys : list of int
+    offset_keys : sequence of int
         Packed offsets.
 
     Returns
@@ -62,14 +64,11 @@ def search(
     return torch.cat(target_rows), torch.cat(source_rows), counts
 
 
-def block_cuts(first: Tensor, second: Tensor, lists: Tensor, rows: int, granule: int) -> Tensor:
-    """For each offset the position of the first pair whose output is >= g * granule, shape (volume, granules + 1)."""
-    edges = torch.arange(0, rows + granule, granule, dtype=torch.int32, device=first.device)
-    cuts = torch.empty(len(lists), len(edges), dtype=torch.int32, device=first.device)
-    for offset, (start, stop, role) in enumerate(lists.tolist()):
-        if role == IDENTITY:
-            cuts[offset] = edges.clamp(max=rows)
-        else:
-            outputs = (first if role == OUTPUT_FIRST else second)[start:stop]
-            cuts[offset] = torch.searchsorted(outputs, edges, out_int32=True)
-    return cuts
+def block_cuts(pairs: PairLists) -> Tensor:
+    """For each offset the position of the first pair whose output is >= g * GRANULE, shape (volume, granules + 1)."""
+    edges = torch.arange(0, pairs.rows + GRANULE, GRANULE, dtype=torch.int32)
+    cuts = [
+        torch.searchsorted(pairs.pairs_of(offset)[1].int(), edges, out_int32=True)
+        for offset in range(pairs.volume)
+    ]
+    return torch.stack(cuts)

@@ -1,11 +1,11 @@
 """Sparse convolution in the three dataflows of Spira, each as plain PyTorch on any device.
 
-``Y[j] = sum over k of X[i] @ W[k]`` for every pair (i, j) of offset k. All take the pair lists of a kernel map:
+``Y[j] = act(scale * sum over k of X[i] @ W[k] + bias + residual[j])`` over every pair (i, j) of offset k. All take
 
-lists : Tensor, shape (kernel_volume, 3), int64, on the CPU
-    Row k holds ``start, stop, role``: the pairs of offset k are ``first[start:stop], second[start:stop]``, where
-    role 0 means (output, input), role 1 means (input, output), and role 2 means "every output j has input j",
-    for which nothing is stored.
+pairs : PairLists
+feats : Tensor, shape (in_rows, groups * c_in)
+weight : Tensor, shape (kernel_volume, c_in, c_out)
+epilogue : Epilogue
 
 References
 ----------
@@ -14,92 +14,95 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-OUTPUT_FIRST, INPUT_FIRST, IDENTITY = 0, 1, 2
+from tamis.kernels.pair_lists import Epilogue, PairLists
+
+Sums = Callable[[PairLists, Tensor, Tensor], Tensor]  # of one group, without an epilogue
 
 
-def pairs_of(first: Tensor, second: Tensor, lists: Tensor, offset: int, rows: int) -> tuple[Tensor, Tensor]:
-    """Input rows and output rows, each of shape (pairs,), int64, of one offset; ``rows`` is the output count."""
-    start, stop, role = lists[offset].tolist()
-    if role == IDENTITY:
-        every = torch.arange(rows, device=first.device)
-        return every, every
-    a, b = first[start:stop].long(), second[start:stop].long()
-    return (b, a) if role == OUTPUT_FIRST else (a, b)
-
-
-def dense_map(first: Tensor, second: Tensor, lists: Tensor, rows: int) -> Tensor:
-    """The map as one table, shape (rows, kernel_volume), int32: the input row, or -1."""
-    table = first.new_full((rows, len(lists)), -1)
-    for offset in range(len(lists)):
-        inputs, outputs = pairs_of(first, second, lists, offset, rows)
-        table[outputs, offset] = inputs.to(table.dtype)
-    return table
-
-
-def output_stationary(
-    feats: Tensor, weight: Tensor, first: Tensor, second: Tensor, lists: Tensor, rows: int
+def sparse_conv_output_stationary(
+    pairs: PairLists, feats: Tensor, weight: Tensor, epilogue: Epilogue, groups: int
 ) -> Tensor:
     """One row of outputs at a time: gather all neighbours, zeros for missing ones, one product (implicit GEMM).
 
     Wasted multiplications: 1 - mean density of the map. No compaction, no scatter.
     """
-    return _implicit_gemm(feats, weight, dense_map(first, second, lists, rows))
+    return _finish(_grouped(_implicit_gemm, pairs, feats, weight, groups), epilogue)
 
 
-def weight_stationary(
-    feats: Tensor, weight: Tensor, first: Tensor, second: Tensor, lists: Tensor, rows: int
+def sparse_conv_weight_stationary(
+    pairs: PairLists, feats: Tensor, weight: Tensor, epilogue: Epilogue, groups: int
 ) -> Tensor:
     """One offset at a time: gather its inputs, multiply, add to its outputs. No wasted multiplications."""
-    out = torch.zeros(rows, weight.shape[2], dtype=_sum_dtype(feats), device=feats.device)
-    for offset in range(len(lists)):
-        inputs, outputs = pairs_of(first, second, lists, offset, rows)
-        out.index_add_(0, outputs, feats[inputs].to(out.dtype) @ weight[offset].to(out.dtype))
-    return out.to(feats.dtype)
+    return _finish(_grouped(_gather_gemm_scatter, pairs, feats, weight, groups), epilogue)
 
 
-def hybrid(
-    feats: Tensor,
-    weight: Tensor,
-    first: Tensor,
-    second: Tensor,
-    lists: Tensor,
-    rows: int,
-    dense_offsets: list[int],
+def sparse_conv_hybrid(
+    pairs: PairLists, feats: Tensor, weight: Tensor, epilogue: Epilogue, groups: int
 ) -> Tensor:
-    """Offsets in ``dense_offsets`` output-stationary, the others weight-stationary, and the sum of both."""
-    sparse_offsets = [offset for offset in range(len(lists)) if offset not in set(dense_offsets)]
-    wide, weight = feats.to(_sum_dtype(feats)), weight.to(_sum_dtype(feats))
-    dense = output_stationary(wide, weight[dense_offsets], first, second, lists[dense_offsets], rows)
-    sparse = weight_stationary(wide, weight[sparse_offsets], first, second, lists[sparse_offsets], rows)
-    return (dense + sparse).to(feats.dtype)
+    """``pairs.dense_offsets`` output-stationary, the others weight-stationary, and the sum of both."""
+    return _finish(_grouped(_both, pairs, feats, weight, groups), epilogue)
 
 
-def weight_gradient(
-    feats: Tensor, grad: Tensor, first: Tensor, second: Tensor, lists: Tensor, rows: int
-) -> Tensor:
+def sparse_conv_weight_gradient(pairs: PairLists, feats: Tensor, grad: Tensor, groups: int) -> Tensor:
     """Gradient of the weights, shape (kernel_volume, c_in, c_out): X[inputs].T @ dY[outputs] for every offset."""
     wide = _sum_dtype(feats)
     gradients = []
-    for offset in range(len(lists)):
-        inputs, outputs = pairs_of(first, second, lists, offset, rows)
-        gradients.append(feats[inputs].to(wide).T @ grad[outputs].to(wide))
+    for offset in range(pairs.volume):
+        inputs, outputs = pairs.pairs_of(offset)
+        parts = zip(
+            feats[inputs].to(wide).chunk(groups, 1), grad[outputs].to(wide).chunk(groups, 1), strict=True
+        )
+        gradients.append(torch.cat([x.T @ slope for x, slope in parts], 1))
     return torch.stack(gradients)
 
 
-def _implicit_gemm(feats: Tensor, weight: Tensor, table: Tensor, chunk: int = 8192) -> Tensor:
-    volume, c_in, c_out = weight.shape
+def _grouped(sums: Sums, pairs: PairLists, feats: Tensor, weight: Tensor, groups: int) -> Tensor:
     wide = _sum_dtype(feats)
-    padded = torch.cat([feats.to(wide), feats.new_zeros(1, c_in, dtype=wide)])
-    matrix = weight.to(wide).reshape(volume * c_in, c_out)
+    parts = zip(feats.to(wide).chunk(groups, 1), weight.to(wide).chunk(groups, 2), strict=True)
+    return torch.cat([sums(pairs, x, w) for x, w in parts], 1).to(feats.dtype)
+
+
+def _finish(sums: Tensor, epilogue: Epilogue) -> Tensor:
+    bias, scale, residual, relu = epilogue
+    if scale is not None:
+        sums = sums * scale.to(sums.dtype)
+    if bias is not None:
+        sums = sums + bias.to(sums.dtype)
+    if residual is not None:
+        sums = sums + residual
+    return sums.relu() if relu else sums
+
+
+def _implicit_gemm(pairs: PairLists, feats: Tensor, weight: Tensor, chunk: int = 8192) -> Tensor:
+    volume, c_in, c_out = weight.shape
+    padded = torch.cat([feats, feats.new_zeros(1, c_in)])
+    matrix = weight.reshape(volume * c_in, c_out)
     parts = [
         padded[rows.long()].reshape(len(rows), volume * c_in) @ matrix  # -1 is the row of zeros at the end
-        for rows in table.split(chunk)
+        for rows in pairs.table().split(chunk)
     ]
-    out = torch.cat(parts) if parts else matrix.new_zeros(0, c_out)
-    return out.to(feats.dtype)
+    return torch.cat(parts) if parts else matrix.new_zeros(0, c_out)
+
+
+def _gather_gemm_scatter(pairs: PairLists, feats: Tensor, weight: Tensor) -> Tensor:
+    out = feats.new_zeros(pairs.rows, weight.shape[2])
+    for offset in range(pairs.volume):
+        inputs, outputs = pairs.pairs_of(offset)
+        out.index_add_(0, outputs, feats[inputs] @ weight[offset])
+    return out
+
+
+def _both(pairs: PairLists, feats: Tensor, weight: Tensor) -> Tensor:
+    dense = pairs.dense_offsets.tolist()
+    sparse = [offset for offset in range(pairs.volume) if offset not in set(dense)]
+    return _implicit_gemm(pairs.only(dense), feats, weight[dense]) + _gather_gemm_scatter(
+        pairs.only(sparse), feats, weight[sparse]
+    )
 
 
 def _sum_dtype(feats: Tensor) -> torch.dtype:

@@ -1,25 +1,17 @@
 """Kernel maps, the pairs of rows that a sparse convolution multiplies, and the coordinates of coarser and finer levels."""
 
-from tamis.kernels.cpu.kernel_map import GRANULE
-from tamis.ops.kernel_map.kernel_map import (
-    SEARCHES,
-    KernelMap,
-    block_cuts,
-    build_map,
-    kernel_offsets,
-    transposed_lists,
-)
+from tamis.ops.kernel_map.call import build_map, kernel_offsets
+from tamis.ops.kernel_map.kernel_map import KernelMap, density_by_l1
+from tamis.ops.kernel_map.kernels import KERNELS
 from tamis.ops.kernel_map.levels import generated_level, minkowski_level, spconv_level
 
 __all__ = [
-    "GRANULE",
-    "SEARCHES",
+    "KERNELS",
     "KernelMap",
-    "block_cuts",
     "build_map",
+    "density_by_l1",
     "generated_level",
     "kernel_offsets",
     "minkowski_level",
     "spconv_level",
-    "transposed_lists",
 ]

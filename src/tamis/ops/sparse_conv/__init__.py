@@ -1,6 +1,17 @@
-"""Sparse convolution over a kernel map."""
+"""Sparse convolution over a kernel map: what a user calls, the plan it runs by, and the table of kernels."""
 
-from tamis.ops.sparse_conv.call import DATAFLOWS, Dataflow, dense_offsets, explain, sparse_conv
-from tamis.ops.sparse_conv.cost import CPU_PRICES, predict
+from tamis.ops.sparse_conv.call import sparse_conv
+from tamis.ops.sparse_conv.kernels import DATAFLOWS, KERNELS, WEIGHT_GRADIENTS
+from tamis.ops.sparse_conv.plan import ConvPlan, Dataflow, plan_conv
+from tamis.ops.sparse_conv.tune import tune_sparse_conv
 
-__all__ = ["CPU_PRICES", "DATAFLOWS", "Dataflow", "dense_offsets", "explain", "predict", "sparse_conv"]
+__all__ = [
+    "DATAFLOWS",
+    "KERNELS",
+    "WEIGHT_GRADIENTS",
+    "ConvPlan",
+    "Dataflow",
+    "plan_conv",
+    "sparse_conv",
+    "tune_sparse_conv",
+]

@@ -1,20 +1,14 @@
-"""Sparse convolution over a kernel map: the public function, and the choice of a dataflow."""
+"""Sparse convolution over a kernel map: the public function."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import ELEMENTS, native
+from tamis.kernels import Epilogue
 from tamis.ops.kernel_map import KernelMap
-from tamis.ops.sparse_conv import library  # noqa: F401 (defines torch.ops.tamis.sparse_conv)
 from tamis.ops.sparse_conv.checks import check_call
-from tamis.ops.sparse_conv.cost import CPU_PRICES, Prices, predict
-
-Dataflow = Literal["output_stationary", "weight_stationary", "hybrid", "blocked"]
-DATAFLOWS: tuple[Dataflow, ...] = ("blocked", "output_stationary", "weight_stationary", "hybrid")
+from tamis.ops.sparse_conv.library import run
+from tamis.ops.sparse_conv.plan import Dataflow, plan_conv
 
 
 def sparse_conv(
@@ -48,64 +42,28 @@ def sparse_conv(
     groups : int
         Channel groups; c_in = c_out = groups is a depthwise convolution.
     dataflow : optional
-        One of DATAFLOWS; by default the cost model's choice.
+        One of DATAFLOWS; by default see :func:`plan_conv`, whose plan is kept on the map.
 
     Returns
     -------
     Tensor, shape (kernel_map.out_rows, c_out), dtype of ``feats``.
+
+    Raises
+    ------
+    ValueError            if shapes, dtypes or devices do not fit together, or the dataflow is unknown.
+    NotImplementedError   if no kernel covers them; the message lists each candidate and its reason.
     """
     check_call(feats, weight, kernel_map, bias, scale, residual, groups)
-    if dataflow is not None and dataflow not in DATAFLOWS:
-        raise ValueError(f"sparse_conv(dataflow={dataflow!r}): expected one of {', '.join(DATAFLOWS)}.")
+    c_out, key = weight.shape[2], (dataflow, feats.dtype, weight.shape, groups)
+    plan = kernel_map.plans.get(key)
+    if plan is None:
+        plan = plan_conv(
+            kernel_map, feats.shape[1], c_out, groups=groups, dtype=feats.dtype, dataflow=dataflow
+        )
+        kernel_map.plans[key] = plan
     if kernel_map.in_order is not None:
         feats = feats[kernel_map.in_order]
     if residual is not None and kernel_map.out_order is not None:
         residual = residual[kernel_map.out_order]
-    out = torch.ops.tamis.sparse_conv(
-        feats,
-        weight,
-        bias,
-        scale,
-        residual,
-        kernel_map.first,
-        kernel_map.second,
-        kernel_map.lists,
-        kernel_map.cuts,
-        kernel_map.out_rows,
-        groups,
-        relu,
-        dataflow if dataflow is not None else choose(feats.device, feats.dtype),
-        dense_offsets(kernel_map, feats.shape[1], weight.shape[2]) if dataflow == "hybrid" else [],
-    )
-    return kernel_map.in_callers_order(out)
-
-
-def choose(device: torch.device, dtype: torch.dtype) -> Dataflow:
-    """The dataflow that runs when the caller names none: the one with a fast kernel for this device and dtype."""
-    if device.type == "cpu" and dtype in ELEMENTS:
-        return "blocked"
-    raise NotImplementedError(
-        f"sparse_conv(feats) of {dtype} on {device}: no fast kernel. blocked: CPU only, "
-        f"{', '.join(str(known) for known in ELEMENTS)}. Name dataflow={DATAFLOWS[1:]} to run a reference implementation."
-    )
-
-
-def dense_offsets(kernel_map: KernelMap, c_in: int, c_out: int) -> list[int]:
-    """Offsets that the hybrid dataflow runs output-stationary: the cheapest split by L1 class."""
-    return predict(kernel_map, c_in, c_out, _prices()).dense_offsets
-
-
-def explain(kernel_map: KernelMap, c_in: int, c_out: int, dataflow: Dataflow | None) -> str:
-    """One line on a layer: pairs, density per L1 class, what runs, and the predicted time of every dataflow."""
-    shares = " ".join(f"{share:.2f}" for share in kernel_map.density_by_l1().values())
-    found = predict(kernel_map, c_in, c_out, _prices(), torch.get_num_threads()).milliseconds
-    runs = dataflow or "blocked"
-    why = "as asked" if dataflow else "the only fast kernel here, and the cheapest by prediction"
-    if not dataflow and min(found, key=lambda name: found[name]) != runs:
-        why = "the only fast kernel here"
-    times = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
-    return f"{kernel_map.pairs} pairs, density by L1 {shares}; runs {runs} ({why}); predicted ms: {times}"
-
-
-def _prices() -> Prices:
-    return CPU_PRICES.get(native().isa(), CPU_PRICES["baseline"])
+    out = run(plan.choice.kernel, plan.pairs, feats, weight, Epilogue(bias, scale, residual, relu), groups)
+    return out if kernel_map.out_order is None else kernel_map.in_callers_order(out)

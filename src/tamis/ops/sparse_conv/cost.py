@@ -1,83 +1,130 @@
-"""What each dataflow of a sparse convolution would cost, from the measured density of every kernel column.
+"""What a sparse convolution is asked to do, and how much work each dataflow makes of it.
 
-The model knows three things: multiplications at the rate of the kernel that does them, rows moved through memory, and a
-fixed price per pair. It ranks; it does not promise microseconds.
+From the measured density of every offset's list. The model ranks; it does not promise microseconds. Kinds of work:
+
+- ``mac``: one multiplication and addition
+- ``pair``: one pair, whatever its channels: its row numbers, its share of loads and stores of sums
+- ``gathered``: one float of a row that is copied into an implicit-GEMM operand, misses included
+- ``moved``: one float of a row that is gathered, multiplied and added back one offset at a time
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tamis.ops.kernel_map import KernelMap
+import torch
+
+from tamis.ops.kernel_map import KernelMap, density_by_l1
+from tamis.tuning import Machine, Prices, Work
+
+# PyTorch's products, gathers and scatters on one thread, whatever the ISA: 85 GFLOP/s, 3.0 and 5.5 GB/s. Fitted on lidar and
+# ellipsoid scenes, 16 to 128 channels, to within 40 %; see docs/design/020-voxel-engine.md.
+TORCH_PRICES: Prices = {"mac": 0.0235, "gathered": 1.33, "moved": 0.73}
+HYBRID = "reference/sparse_conv_hybrid"
 
 
 @dataclass(frozen=True)
-class Prices:
-    """Rates of one thread.
+class ConvProblem:
+    """A convolution as the choice sees it: everything but the tensors.
 
     Attributes
     ----------
-    gemm_gflops : float
-        Dense product of gathered rows.
-    blocked_gflops, blocked_pair_ns : float
-        Register tiles of the blocked kernel, and what a pair costs besides.
-    gather_gb_s : float
-        Rows copied into an implicit-GEMM operand, misses included.
-    scatter_gb_s : float
-        Rows gathered, multiplied and added back one offset at a time.
+    rows : int
+        Of the output.
+    pair_counts, l1_distances : list of int
+        Of each offset.
+    c_in, c_out, groups : int
+        Channels of all groups.
+    dtype, device : of the features
+    machine, threads : what it will run on
     """
 
-    gemm_gflops: float
-    blocked_gflops: float
-    blocked_pair_ns: float
-    gather_gb_s: float
-    scatter_gb_s: float
+    rows: int
+    pair_counts: list[int]
+    l1_distances: list[int]
+    c_in: int
+    c_out: int
+    groups: int
+    dtype: torch.dtype
+    device: torch.device
+    machine: Machine
+    threads: int
+
+    @classmethod
+    def of(
+        cls,
+        kernel_map: KernelMap,
+        c_in: int,
+        c_out: int,
+        groups: int,
+        dtype: torch.dtype,
+        machine: Machine,
+        threads: int,
+    ) -> ConvProblem:
+        """The problem of one layer over one kernel map."""
+        counts, distances = kernel_map.pair_counts, kernel_map.l1_distances
+        device = kernel_map.first.device
+        return cls(
+            kernel_map.out_rows, counts, distances, c_in, c_out, groups, dtype, device, machine, threads
+        )
+
+    @property
+    def pairs(self) -> int:
+        return sum(self.pair_counts)
+
+    @property
+    def matrix(self) -> int:
+        """Multiplications and additions of one pair."""
+        return self.c_in * self.c_out // self.groups
+
+    def density_by_l1(self) -> dict[int, float]:
+        """Mean share of outputs with a neighbour, by L1 distance of the offset."""
+        return density_by_l1(self.l1_distances, self.pair_counts, self.rows)
+
+    def __repr__(self) -> str:
+        dtype = str(self.dtype).removeprefix("torch.")
+        volume = len(self.pair_counts)
+        return f"{self.pairs} pairs of {volume} offsets, {self.c_in} -> {self.c_out}, {dtype}, {self.device}"
 
 
-# Fitted on lidar and ellipsoid scenes, 16 to 128 channels, to within 25 %; see docs/design on the voxel engine. Only the blocked kernel
-# is ours: the other prices are PyTorch's, whatever the ISA.
-CPU_PRICES = {
-    "avx512": Prices(85, 225, 1.2, 3.0, 5.5),
-    "avx2": Prices(85, 117, 0.8, 3.0, 5.5),
-    "baseline": Prices(85, 44, 1.8, 3.0, 5.5),
-}
+def blocked_work(p: ConvProblem) -> Work:
+    """Every pair once."""
+    return Work({"mac": p.pairs * p.matrix, "pair": p.pairs}, busy=p.threads)
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """Predicted milliseconds per dataflow, and the offsets the hybrid one would run output-stationary."""
-
-    milliseconds: dict[str, float]
-    dense_offsets: list[int]
+def output_stationary_work(p: ConvProblem) -> Work:
+    """Every output and offset, whether there is a neighbour or not."""
+    return _mixed_work(p, range(len(p.pair_counts)))
 
 
-def predict(kernel_map: KernelMap, c_in: int, c_out: int, prices: Prices, threads: int = 1) -> Prediction:
-    """Price all dataflows of one layer; the hybrid one at its best split by L1 class."""
-    counts, rows = kernel_map.pair_counts, kernel_map.out_rows
-    distances = kernel_map.l1_distances()
-    splits = []
-    for limit in range(max(distances, default=0) + 2):
-        dense = [offset for offset, distance in enumerate(distances) if distance < limit]
-        sparse = [counts[offset] for offset, distance in enumerate(distances) if distance >= limit]
-        time = _output_stationary(rows * len(dense), c_in, c_out, prices)
-        splits.append((time + _weight_stationary(sparse, c_in, c_out, prices), dense))
-    inner = splits[1:-1] or splits  # the first and the last are not hybrid
-    hybrid, dense_offsets = min(inner, key=lambda split: split[0])
-    flops = 2e-6 * sum(counts) * c_in * c_out
-    seconds = {
-        "blocked": flops / prices.blocked_gflops + 1e-6 * sum(counts) * prices.blocked_pair_ns,
-        "output_stationary": splits[-1][0],
-        "weight_stationary": splits[0][0],
-        "hybrid": hybrid,
+def weight_stationary_work(p: ConvProblem) -> Work:
+    """Every pair once, its rows moved three times."""
+    return _mixed_work(p, ())
+
+
+def hybrid_work(p: ConvProblem) -> Work:
+    """The cheapest split by L1 class."""
+    return _mixed_work(p, dense_offsets(p))
+
+
+def dense_offsets(p: ConvProblem) -> list[int]:
+    """Offsets that the hybrid dataflow runs output-stationary: those within the L1 distance that costs least."""
+    prices = p.machine.kernels.get(HYBRID, TORCH_PRICES)
+    farthest = max(p.l1_distances, default=0)
+    limits = range(1, farthest + 1) or (farthest + 1,)  # neither none nor all, where there is a choice
+    splits = [[k for k, distance in enumerate(p.l1_distances) if distance < limit] for limit in limits]
+    return min(splits, key=lambda dense: p.machine.time_us(prices, _mixed_work(p, dense)))
+
+
+def _mixed_work(p: ConvProblem, dense: Iterable[int]) -> Work:
+    """``dense`` offsets output-stationary, the others weight-stationary."""
+    inside = set(dense)
+    executed = p.rows * len(inside)
+    pairs = sum(count for offset, count in enumerate(p.pair_counts) if offset not in inside)
+    amounts = {
+        "mac": (executed + pairs) * p.matrix,
+        "gathered": executed * p.c_in,
+        "moved": pairs * (p.c_in + 3 * p.c_out),
     }
-    return Prediction({name: value / threads for name, value in seconds.items()}, dense_offsets)
-
-
-def _output_stationary(rows: int, c_in: int, c_out: int, prices: Prices) -> float:
-    return rows * (2e-6 * c_in * c_out / prices.gemm_gflops + 4e-6 * c_in / prices.gather_gb_s)
-
-
-def _weight_stationary(counts: Sequence[int], c_in: int, c_out: int, prices: Prices) -> float:
-    moved = 4e-6 * (c_in + 3 * c_out) / prices.scatter_gb_s
-    return sum(counts) * (2e-6 * c_in * c_out / prices.gemm_gflops + moved)
+    return Work(amounts, busy=p.threads)

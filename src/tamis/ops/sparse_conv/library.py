@@ -1,30 +1,65 @@
-"""The operators of sparse convolution as torch sees them: definition, kernels, shapes, gradients."""
+"""``torch.ops.tamis.sparse_conv`` and its gradients: what eager mode, torch.compile and torch.export all see.
+
+They take the parts of a :class:`PairLists`, so no tracer ever meets a kernel map.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu import sparse_conv as cpu
-from tamis.kernels.reference import sparse_conv as reference
-from tamis.ops.kernel_map import block_cuts, transposed_lists
+from tamis.kernels import Epilogue, PairLists
+from tamis.kernels.cpu import block_cuts
+from tamis.ops.choice import Kernel
+from tamis.ops.observed import observed
+from tamis.ops.sparse_conv.cost import ConvProblem
+from tamis.ops.sparse_conv.kernels import BY_NAME, WEIGHT_GRADIENTS
 
-LIBRARY = torch.library.Library("tamis", "FRAGMENT")
-LIBRARY.define(
-    "sparse_conv(Tensor feats, Tensor weight, Tensor? bias, Tensor? scale, Tensor? residual, Tensor first, "
-    "Tensor second, Tensor lists, Tensor cuts, int out_rows, int groups, bool relu, str dataflow, "
-    "int[] dense_offsets) -> Tensor"
+library = torch.library.Library("tamis", "FRAGMENT")
+# packed, sizes: the parts of the record that the forward kernel's packer made, in all three.
+library.define(
+    "sparse_conv(Tensor feats, Tensor weight, Tensor? bias, Tensor? scale, Tensor? residual, Tensor[] packed, int[] sizes, "
+    "int groups, bool relu, str kernel) -> Tensor"
 )
-LIBRARY.define(
-    "sparse_conv_input_gradient(Tensor grad, Tensor weight, Tensor first, Tensor second, Tensor lists, int in_rows, "
-    "int groups, str dataflow, int[] dense_offsets) -> Tensor"
+library.define(
+    "sparse_conv_input_gradient(Tensor grad, Tensor weight, Tensor[] packed, int[] sizes, int in_rows, int groups, "
+    "str kernel) -> Tensor"
 )
-LIBRARY.define(
-    "sparse_conv_weight_gradient(Tensor feats, Tensor grad, Tensor first, Tensor second, Tensor lists, Tensor cuts, "
-    "int out_rows, int groups, str dataflow) -> Tensor"
+library.define(
+    "sparse_conv_weight_gradient(Tensor feats, Tensor grad, Tensor[] packed, int[] sizes, int groups, "
+    "str kernel) -> Tensor"
 )
+
+
+def run(
+    kernel: Kernel[ConvProblem],
+    pairs: PairLists,
+    feats: Tensor,
+    weight: Tensor,
+    epilogue: Epilogue,
+    groups: int,
+) -> Tensor:
+    """Convolve checked operands, shape (pairs.rows, c_out).
+
+    Calls the operator; or, where no gradient is wanted and nothing observes it, the kernel, which saves the dispatch.
+    """
+    bias, scale, residual, relu = epilogue
+    wants_grad = torch.is_grad_enabled() and (
+        feats.requires_grad
+        or weight.requires_grad
+        or (bias is not None and bias.requires_grad)
+        or (residual is not None and residual.requires_grad)
+    )
+    if wants_grad or observed(feats):
+        result: Tensor = torch.ops.tamis.sparse_conv.default(
+            feats, weight, bias, scale, residual, pairs.tensors, pairs.sizes, groups, relu, kernel.name
+        )
+        return result
+    return kernel.call(pairs, feats, weight, epilogue, groups)
 
 
 def _forward(
@@ -33,118 +68,88 @@ def _forward(
     bias: Tensor | None,
     scale: Tensor | None,
     residual: Tensor | None,
-    first: Tensor,
-    second: Tensor,
-    lists: Tensor,
-    cuts: Tensor,
-    out_rows: int,
+    packed: Sequence[Tensor],
+    sizes: Sequence[int],
     groups: int,
     relu: bool,
-    dataflow: str,
-    dense: list[int],
+    kernel: str,
 ) -> Tensor:
-    if dataflow == "blocked":
-        return cpu.blocked(
-            feats, weight, bias, scale, residual, first, second, lists, cuts, out_rows, groups, relu
-        )
-
-    def one_group(x: Tensor, w: Tensor) -> Tensor:
-        if dataflow == "output_stationary":
-            return reference.output_stationary(x, w, first, second, lists, out_rows)
-        if dataflow == "hybrid":
-            return reference.hybrid(x, w, first, second, lists, out_rows, dense)
-        return reference.weight_stationary(x, w, first, second, lists, out_rows)
-
-    parts = zip(feats.chunk(groups, 1), weight.chunk(groups, 2), strict=True)
-    out = torch.cat([one_group(x, w) for x, w in parts], 1)
-    return _epilogue(out, bias, scale, residual, relu)
-
-
-def _epilogue(
-    out: Tensor, bias: Tensor | None, scale: Tensor | None, residual: Tensor | None, relu: bool
-) -> Tensor:
-    if scale is not None:
-        out = out * scale.to(out.dtype)
-    if bias is not None:
-        out = out + bias.to(out.dtype)
-    if residual is not None:
-        out = out + residual
-    return out.relu() if relu else out
-
-
-def _weight_gradient(
-    feats: Tensor,
-    grad: Tensor,
-    first: Tensor,
-    second: Tensor,
-    lists: Tensor,
-    cuts: Tensor,
-    out_rows: int,
-    groups: int,
-    dataflow: str,
-) -> Tensor:
-    if dataflow == "blocked":
-        return cpu.weight_gradient(feats, grad, first, second, lists, cuts, out_rows, groups)
-    parts = zip(feats.chunk(groups, 1), grad.chunk(groups, 1), strict=True)
-    return torch.cat([reference.weight_gradient(x, g, first, second, lists, out_rows) for x, g in parts], 2)
+    pairs = PairLists.from_tensors(packed, sizes)
+    return BY_NAME[kernel].call(pairs, feats, weight, Epilogue(bias, scale, residual, relu), groups)
 
 
 def _input_gradient(
     grad: Tensor,
     weight: Tensor,
-    first: Tensor,
-    second: Tensor,
-    lists: Tensor,
+    packed: Sequence[Tensor],
+    sizes: Sequence[int],
     in_rows: int,
     groups: int,
-    dataflow: str,
-    dense: list[int],
+    kernel: str,
 ) -> Tensor:
     """dX = the transposed map with transposed weights."""
     volume, c_in, c_out = weight.shape
     grouped = weight.reshape(volume, c_in, groups, c_out // groups)
     turned = grouped.permute(0, 3, 2, 1).reshape(volume, c_out // groups, groups * c_in).contiguous()
-    back = transposed_lists(lists)
-    cuts = block_cuts(first, second, back, in_rows)
-    return _forward(
-        grad, turned, None, None, None, first, second, back, cuts, in_rows, groups, False, dataflow, dense
-    )
+    forward = PairLists.from_tensors(packed, sizes)
+    back = forward.transposed(in_rows)
+    if forward.cuts.shape[1]:  # cut for a kernel that works in blocks of outputs, which are now the inputs
+        back = replace(back, cuts=block_cuts(back))
+    return BY_NAME[kernel].call(back, grad, turned, Epilogue(), groups)
 
 
-LIBRARY.impl("sparse_conv", _forward, "CompositeExplicitAutograd")
-LIBRARY.impl("sparse_conv_input_gradient", _input_gradient, "CompositeExplicitAutograd")
-LIBRARY.impl("sparse_conv_weight_gradient", _weight_gradient, "CompositeExplicitAutograd")
-
-
-@torch.library.register_fake("tamis::sparse_conv", lib=LIBRARY)
-def _(feats: Tensor, weight: Tensor, *rest: Any) -> Tensor:
-    return feats.new_empty(rest[7], weight.shape[2])
-
-
-@torch.library.register_fake("tamis::sparse_conv_input_gradient", lib=LIBRARY)
-def _(grad: Tensor, weight: Tensor, *rest: Any) -> Tensor:
-    return grad.new_empty(rest[3], weight.shape[1] * rest[4])
-
-
-@torch.library.register_fake("tamis::sparse_conv_weight_gradient", lib=LIBRARY)
-def _(
-    feats: Tensor, grad: Tensor, first: Tensor, second: Tensor, lists: Tensor, cuts: Tensor, *rest: Any
+def _weight_gradient(
+    feats: Tensor, grad: Tensor, packed: Sequence[Tensor], sizes: Sequence[int], groups: int, kernel: str
 ) -> Tensor:
-    return feats.new_empty(lists.shape[0], feats.shape[1] // rest[1], grad.shape[1])
+    pairs = PairLists.from_tensors(packed, sizes)
+    return WEIGHT_GRADIENTS[BY_NAME[kernel].backend](pairs, feats, grad, groups)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    feats, weight, bias, scale, residual, first, second, lists, cuts, rows, groups, relu, dataflow, dense = (
-        inputs
-    )
-    ctx.save_for_backward(feats, weight, scale, first, second, lists, cuts, output if relu else None)
-    ctx.plain = (rows, groups, dataflow, dense)
+def _forward_fake(
+    feats: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    scale: Tensor | None,
+    residual: Tensor | None,
+    packed: Sequence[Tensor],
+    sizes: Sequence[int],
+    groups: int,
+    relu: bool,
+    kernel: str,
+) -> Tensor:
+    return feats.new_empty(sizes[0], weight.shape[2])
+
+
+def _input_gradient_fake(
+    grad: Tensor,
+    weight: Tensor,
+    packed: Sequence[Tensor],
+    sizes: Sequence[int],
+    in_rows: int,
+    groups: int,
+    kernel: str,
+) -> Tensor:
+    return grad.new_empty(in_rows, weight.shape[1] * groups)
+
+
+def _weight_gradient_fake(
+    feats: Tensor, grad: Tensor, packed: Sequence[Tensor], sizes: Sequence[int], groups: int, kernel: str
+) -> Tensor:
+    dtype = torch.float64 if feats.dtype == torch.float64 else torch.float32  # of the sums
+    volume = PairLists.from_tensors(packed, sizes).lists.shape[0]
+    return feats.new_empty(volume, feats.shape[1] // groups, grad.shape[1], dtype=dtype)
+
+
+def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    feats, weight, bias, scale, residual, packed, sizes, groups, relu, kernel = inputs
+    ctx.save_for_backward(feats, weight, scale, output if relu else None, *packed)
+    ctx.plain = (sizes, groups, kernel)
     ctx.wants_bias, ctx.wants_residual = bias is not None, residual is not None
 
 
-def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    feats, weight, scale, first, second, lists, cuts, output = ctx.saved_tensors
-    rows, groups, dataflow, dense = ctx.plain
+def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    feats, weight, scale, output, *packed = ctx.saved_tensors
+    sizes, groups, kernel = ctx.plain
     if output is not None:
         grad = grad * (output > 0)
     d_residual = grad if ctx.wants_residual else None
@@ -155,13 +160,22 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     d_feats = d_weight = None
     if ctx.needs_input_grad[0]:
         d_feats = torch.ops.tamis.sparse_conv_input_gradient(
-            grad, weight, first, second, lists, len(feats), groups, dataflow, dense
+            grad, weight, packed, sizes, len(feats), groups, kernel
         )
     if ctx.needs_input_grad[1]:
-        d_weight = torch.ops.tamis.sparse_conv_weight_gradient(
-            feats, grad, first, second, lists, cuts, rows, groups, dataflow
-        ).to(weight.dtype)
-    return d_feats, d_weight, d_bias, None, d_residual, *([None] * 9)
+        d_weight = torch.ops.tamis.sparse_conv_weight_gradient(feats, grad, packed, sizes, groups, kernel).to(
+            weight.dtype
+        )
+    return d_feats, d_weight, d_bias, None, d_residual, [None] * len(packed), None, None, None, None
 
 
-torch.library.register_autograd("tamis::sparse_conv", _backward, setup_context=_save, lib=LIBRARY)
+for _name, _call, _fake in (
+    ("sparse_conv", _forward, _forward_fake),
+    ("sparse_conv_input_gradient", _input_gradient, _input_gradient_fake),
+    ("sparse_conv_weight_gradient", _weight_gradient, _weight_gradient_fake),
+):
+    library.impl(_name, _call, "CompositeExplicitAutograd")
+    torch.library.register_fake(f"tamis::{_name}", _fake, lib=library)
+torch.library.register_autograd(
+    "tamis::sparse_conv", _backward, setup_context=_keep_for_backward, lib=library
+)
