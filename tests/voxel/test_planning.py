@@ -39,7 +39,7 @@ def test_maps_of_the_plan_are_the_dictionarys():
     made = voxel.plan(small_unet(), x.coords)
     for (key, turned), found in made.maps.items():
         one = found.transposed() if turned else found
-        table = brute_force(made.coords_of(key.source), made.coords_of(key.target), one.steps)
+        table = brute_force(made.coords_of(key.source), made.coords_of(key.target), one.offsets)
         assert torch.equal(one.out_in, table)
 
 

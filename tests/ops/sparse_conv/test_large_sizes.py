@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tamis.formats.packed_coords import choose_layout
-from tamis.kernels.cpu.kernel_map import GRANULE
+from tamis.kernels import GRANULE
 from tamis.kernels.cpu.native import ELEMENTS, native
 from tamis.ops.kernel_map import build_map, kernel_offsets
 
@@ -21,11 +21,31 @@ def convolved(*, far_row: int, far_pair: int) -> torch.Tensor:
     lists = torch.tensor([[far_pair, far_pair + 3, 0]])
     cuts = torch.tensor([[0, 3]], dtype=torch.int32)
     out = torch.full((3, 16), torch.nan)
+    pairs = native().PairLists(
+        first=outputs.data_ptr() - 4 * far_pair,
+        second=inputs.data_ptr() - 4 * far_pair,
+        lists=lists.data_ptr(),
+        cuts=cuts.data_ptr(),
+        volume=1,
+        granules=1,
+    )
     native().sparse_conv(
-        outputs.data_ptr() - 4 * far_pair, inputs.data_ptr() - 4 * far_pair, lists.data_ptr(), cuts.data_ptr(), 1, 1,
-        3, 16, 16, 1, feats.data_ptr() - 64 * far_row, 0, weight.data_ptr(), 0, 0, out.data_ptr(),
-        ELEMENTS[torch.float32], False, GRANULE, 1,
-    )  # fmt: skip
+        pairs,
+        rows=3,
+        c_in=16,
+        c_out=16,
+        groups=1,
+        feats=feats.data_ptr() - 64 * far_row,
+        residual=0,
+        weight=weight.data_ptr(),
+        scale=0,
+        bias=0,
+        out=out.data_ptr(),
+        element=ELEMENTS[torch.float32],
+        relu=False,
+        block_rows=GRANULE,
+        threads=1,
+    )
     assert torch.allclose(out, feats[PAIRS[:, 1].long()] @ weight[0], atol=1e-5)
     return out
 

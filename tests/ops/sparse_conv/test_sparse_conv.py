@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tamis import voxel
+from tamis.kernels import Epilogue, reference
 from tamis.kernels.cpu.native import force_isa, native
-from tamis.kernels.reference import sparse_conv as reference
-from tamis.ops.sparse_conv import CPU_PRICES, DATAFLOWS, dense_offsets, explain, predict, sparse_conv
+from tamis.ops.sparse_conv import DATAFLOWS, KERNELS, plan_conv, sparse_conv
 from tamis.ops.sparse_pool import sparse_pool
 
 ISAS = native().isas_supported()
@@ -29,13 +29,8 @@ def setting(c_in, c_out, *, points=900, size=12, kernel_size=3, stride=1, groups
 
 
 def exact(feats, weight, found, groups=1):
-    parts = zip(feats.double().chunk(groups, 1), weight.double().chunk(groups, 2), strict=True)
-    return torch.cat(
-        [
-            reference.weight_stationary(x, w, found.first, found.second, found.lists, found.out_rows)
-            for x, w in parts
-        ],
-        1,
+    return reference.sparse_conv_weight_stationary(
+        found.pair_lists, feats.double(), weight.double(), Epilogue(), groups
     )
 
 
@@ -247,25 +242,49 @@ def plane(size=40):
 
 def test_cost_model_splits_the_hybrid_by_density():
     surface = voxel.kernel_map(plane(), 3)
-    dense = dense_offsets(surface, 64, 64)
-    distance = surface.l1_distances()
+    dense = plan_conv(surface, 64, 64, dataflow="hybrid").pairs.dense_offsets.tolist()
+    distance = surface.l1_distances
     assert 13 in dense
     assert 0 < len(dense) < 27
     assert max(distance[offset] for offset in dense) < min(distance[o] for o in range(27) if o not in dense)
-    line = explain(surface, 64, 64, None)
-    assert "runs blocked" in line
-    assert all(name in line for name in DATAFLOWS)
-    assert "as asked" in explain(surface, 64, 64, "hybrid")
 
 
 def test_cost_model_prefers_output_stationary_on_full_maps_and_not_on_scattered_voxels():
     full = torch.cartesian_prod(torch.arange(1), *[torch.arange(12)] * 3).int()
     scattered = cloud(400, 60)
     for coords, better in ((full, "output_stationary"), (scattered, "weight_stationary")):
-        found = predict(voxel.kernel_map(coords, 3), 64, 64, CPU_PRICES["avx2"]).milliseconds
+        found = plan_conv(voxel.kernel_map(coords, 3), 64, 64).times_us
         rest = {"output_stationary", "weight_stationary"} - {better}
         assert found[better] < found[rest.pop()]
         assert found["hybrid"] > 0
+
+
+def test_a_plan_explains_itself():
+    surface = voxel.kernel_map(plane(), 3)
+    plan = plan_conv(surface, 64, 64)
+    assert plan.kernel == "cpu/sparse_conv_blocked"
+    assert plan.reason.startswith("cost model")
+    lines = plan.explain().splitlines()
+    assert lines[0].startswith(
+        f"sparse_conv over {surface.pairs} pairs of 27 offsets, 64 -> 64, float32, cpu"
+    )
+    assert [line.split()[0] for line in lines[2:]] == [kernel.name for kernel in KERNELS]
+    assert "<- chosen" in lines[2]
+    assert all("not taken: reference code" in line for line in lines[3:])
+    assert all(f"{name} " in plan.summary() for name in DATAFLOWS)
+    named = plan_conv(surface, 64, 64, dataflow="hybrid")
+    assert "runs hybrid (chosen by the caller)" in named.summary()
+    double = plan_conv(surface, 64, 64, dtype=torch.float64, dataflow="hybrid")
+    assert "cannot serve: values are float64" in double.explain()
+
+
+def test_a_plan_is_kept_on_its_map_and_made_once():
+    feats, weight, found = setting(8, 8)
+    sparse_conv(feats, weight, found)
+    (kept,) = found.plans.values()
+    sparse_conv(feats * 2, weight * 2, found)
+    assert list(found.plans.values()) == [kept]
+    assert found.transposed().plans == {}
 
 
 def test_empty_clouds():
@@ -280,11 +299,11 @@ def test_empty_clouds():
 
 def test_compiles_to_one_graph():
     feats, weight, found = setting(16, 16)
-    first, second, lists, cuts, rows = found.first, found.second, found.lists, found.cuts, found.out_rows
+    plan = plan_conv(found, 16, 16)
 
     def layer(x, w):
         y = torch.ops.tamis.sparse_conv(
-            x, w, None, None, None, first, second, lists, cuts, rows, 1, True, "blocked", []
+            x, w, None, None, None, plan.pairs.tensors, plan.pairs.sizes, 1, True, plan.kernel
         )
         return y * 2
 
@@ -301,7 +320,8 @@ def test_operator_registration_is_sound():
         None,
         None,
     )
-    arguments += (found.first, found.second, found.lists, found.cuts, found.out_rows, 1, True, "blocked", [])
+    plan = plan_conv(found, 4, 8)
+    arguments += (plan.pairs.tensors, plan.pairs.sizes, 1, True, plan.kernel)
     torch.library.opcheck(torch.ops.tamis.sparse_conv.default, arguments)
 
 
@@ -317,7 +337,7 @@ def test_bad_calls_say_what_to_do():
         sparse_conv(feats, weight, found, bias=torch.ones(3))
     with pytest.raises(ValueError, match="must divide"):
         sparse_conv(feats, weight[:, :4, :7], found, groups=2)
-    with pytest.raises(NotImplementedError, match="no fast kernel"):
+    with pytest.raises(NotImplementedError, match="no kernel can serve"):
         sparse_conv(feats.double(), weight.double(), found)
     with pytest.raises(ValueError, match="dataflow"):
         sparse_conv(feats, weight, found, dataflow="dense")
