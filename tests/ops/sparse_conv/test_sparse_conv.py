@@ -335,6 +335,10 @@ def test_bad_calls_say_what_to_do():
         sparse_conv(feats, weight.double(), found)
     with pytest.raises(ValueError, match=r"bias needs shape \(8,\)"):
         sparse_conv(feats, weight, found, bias=torch.ones(3))
+    with pytest.raises(ValueError, match="kernel_map is on cpu"):
+        sparse_conv(feats.to("meta"), weight.to("meta"), found)
+    with pytest.raises(ValueError, match="scale is on meta"):
+        sparse_conv(feats, weight, found, scale=torch.ones(8, device="meta"))
     with pytest.raises(ValueError, match="must divide"):
         sparse_conv(feats, weight[:, :4, :7], found, groups=2)
     with pytest.raises(NotImplementedError, match="no kernel can serve"):

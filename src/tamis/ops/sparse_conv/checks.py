@@ -49,3 +49,8 @@ def check_call(
                 f"{call}: feats is {feats.dtype} on {feats.device}, but {name} is {tensor.dtype} on {tensor.device}. "
                 f"Convert one of them with .to(...)."
             )
+    for name, tensor in (("kernel_map", kernel_map.first), ("bias", bias), ("scale", scale)):
+        if tensor is not None and tensor.device != feats.device:
+            raise ValueError(
+                f"{call}: feats is on {feats.device}, but {name} is on {tensor.device}. Move one of them."
+            )
