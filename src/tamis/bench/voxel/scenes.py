@@ -7,8 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tamis.voxel import scenes
-from tamis.voxel.voxelization import voxelize
+from tamis.voxel import scenes, voxelize
 
 _MAKERS: dict[str, Callable[[], Tensor]] = {
     "ellipsoid": lambda: _cells(scenes.ellipsoid(), 1.0),
