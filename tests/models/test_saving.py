@@ -264,7 +264,7 @@ def rewrite_tensors(folder, change):
     ("change", "message"),
     [
         (lambda c: c.update(tensor="x"), "unknown key 'tensor'; did you mean 'tensors'?"),
-        (lambda c: c.update(zzz=1), r"unknown key 'zzz'\."),
+        (lambda c: c.update(zzz=1), "unknown key 'zzz'; known: model_class, tensors,"),
         (lambda c: c.pop("sha256"), "key 'sha256' is missing"),
         (lambda c: c.update(layers=[]), "layers is list, expected dict"),
         (lambda c: c.update(version=2), "version is 2; this library reads 1"),
@@ -280,7 +280,7 @@ def rewrite_tensors(folder, change):
             "a sparse layer '9', this one has no such layer",
         ),
         (lambda c: c["layers"].update({"1": c["layers"]["0"]}), "1: field"),
-        (lambda c: c["layers"]["0"].update(kind=1), "layers: 0: unknown key 'kind'"),
+        (lambda c: c["layers"]["0"].update(kind=1), r"layers\.0: unknown key 'kind'"),
         (lambda c: c["layers"]["0"]["format"].update({"tamis.format": "COO"}), "tamis.format is 'COO'"),
         (lambda c: c["layers"]["0"]["format"].update({"tamis.shape": "[64, 31]"}), "0: "),
         (lambda c: c["layers"]["0"].update(kernel="gpu/none"), "there is no kernel 'gpu/none'"),

@@ -5,7 +5,6 @@ A saved matrix is a safetensors file whose tensors are the fields of the class a
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tamis.formats.matrix import SparseMatrix
 from tamis.formats.matrix_market import read_matrix_market
 from tamis.formats.nm import NM
 from tamis.formats.smtx import read_smtx
+from tamis.storage import read_tensors, write_tensors
 
 VERSION = "1"
 _FORMATS: dict[str, type[SparseMatrix]] = {"CSR": CSR, "BSR": BSR, "NM": NM, "Bitmap": Bitmap}
@@ -39,20 +39,12 @@ def save(a: SparseMatrix, path: str | Path) -> None:
     path : str or Path
         Ends in .safetensors.
     """
-    from safetensors.torch import save_file
-
     path = Path(path)
     if not isinstance(a, SparseMatrix):
         raise TypeError(f"save(a, path): a must be CSR, BSR, NM or Bitmap, but is {type(a).__name__}.")
     if path.suffix != ".safetensors":
         raise ValueError(f"save(a, path): path must end in .safetensors, but is {str(path)!r}.")
-    tensors, metadata = to_record(a)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        save_file(tensors, beside, metadata)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_tensors(path, *to_record(a))
 
 
 def load(path: str | Path) -> SparseMatrix:
@@ -150,18 +142,7 @@ def _number(call: str, metadata: dict[str, str], key: str, kind: type) -> Any:
 
 
 def _read_safetensors(path: Path) -> SparseMatrix:
-    from safetensors import SafetensorError, safe_open
-
     call = f"load({str(path)!r})"
-    with path.open("rb"):
-        pass  # a missing or unreadable file is an OSError, not a bad file
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            _format_and_numbers(call, metadata)
-            names = file.keys()
-            # Copies: the tensors of safe_open live in the mapped file, and would die with it.
-            tensors = {name: file.get_tensor(name).clone() for name in names}
-    except SafetensorError as error:
-        raise ValueError(f"{call}: not a whole safetensors file: {error}.") from None
-    return from_record(call, tensors, metadata)
+    tensors, metadata = read_tensors(path, where=call)
+    # Copies: these tensors may live in the mapped file, and would die with it.
+    return from_record(call, {name: tensor.clone() for name, tensor in tensors.items()}, metadata)

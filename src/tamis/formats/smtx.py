@@ -14,6 +14,7 @@ from tamis.formats import invariants
 from tamis.formats.csr import CSR
 from tamis.formats.matrix import SparseMatrix
 from tamis.formats.text_numbers import tensor_from_array
+from tamis.storage import write_text
 
 _NUMBER_BYTES = b"0123456789- \t\r"
 
@@ -49,12 +50,10 @@ def read_smtx(path: str | Path, *, seed: int | None = None, dtype: torch.dtype =
 
 
 def write_smtx(a: SparseMatrix, path: str | Path) -> None:
-    """Write the pattern of the stored entries of ``a`` (of its CSR form) as .smtx; values are not kept."""
+    """Write the pattern of the stored entries of ``a`` (of its CSR form) as .smtx, whole or not at all; values are not kept."""
     csr = a.to_csr()
     offsets, indices = (" ".join(map(str, part.tolist())) for part in (csr.crow_indices, csr.col_indices))
-    Path(path).write_text(
-        f"{csr.shape[0]}, {csr.shape[1]}, {csr.nnz}\n{offsets}\n{indices}\n", encoding="ascii"
-    )
+    write_text(path, f"{csr.shape[0]}, {csr.shape[1]}, {csr.nnz}\n{offsets}\n{indices}\n")
 
 
 def _header(call: str, line: bytes) -> tuple[int, int, int]:

@@ -4,17 +4,10 @@ The manifest is written last and renamed into place, and every tensor file has a
 always holds a whole model, the old one or the new one, whenever the writer is killed.
 """
 
-import hashlib
-import os
 import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tamis.formats import from_record, to_record
@@ -23,6 +16,13 @@ from tamis.models import architecture
 from tamis.models.manifest import FILE, Manifest, SavedLayer, read_manifest, to_json
 from tamis.models.replacement import swap
 from tamis.nn import SparseLinear
+from tamis.storage import (
+    read_tensors,
+    remove_leftovers,
+    sha256_of_file,
+    write_tensors_named_by_content,
+    write_text,
+)
 
 # A part file this old belongs to no writer that still lives.
 ABANDONED_S = 3600
@@ -55,15 +55,7 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
             "wrap it, nn.Sequential(model), or keep its matrix alone: tamis.save(model.matrix, path)."
         )
     tensors, tied = _distinct(model)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _beside(folder / "model") as part:
-        part.touch()
-        mode = part.stat().st_mode  # what the caller's umask allows; save_file would let nobody else read
-        save_file(tensors, part)
-        part.chmod(mode)
-        sha256 = _sha256(part)
-        name = f"model-{sha256[:16]}.safetensors"
-        _publish(part, folder / name)
+    name, sha256 = write_tensors_named_by_content(folder, "model", tensors)
     sparse = {name: layer for name, layer in model.named_modules() if isinstance(layer, SparseLinear)}
     manifest = Manifest(
         model_class=type(model).__name__,
@@ -73,9 +65,7 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
         tied=tied,
         architecture=architecture.describe(model),
     )
-    with _beside(folder / FILE) as part:
-        part.write_text(to_json(manifest), encoding="utf-8")
-        _publish(part, folder / FILE)
+    write_text(folder / FILE, to_json(manifest))
     _remove_former(folder, name)
 
 
@@ -150,12 +140,10 @@ def _with_tied(call: str, tensors: dict[str, Tensor], tied: dict[str, str]) -> d
 def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"{path.parent / FILE}: it names {path.name}, which is not there.")
-    if _sha256(path) != sha256:
+    if sha256_of_file(path) != sha256:
         raise ValueError(f"{path}: damaged: its sha256 is not the one in {FILE}.")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a whole safetensors file: {error}.") from None
+    tensors, _ = read_tensors(path)
+    return tensors
 
 
 @torch.inference_mode(False)  # values made in inference mode could never be trained, nor packed just once
@@ -226,37 +214,9 @@ def _take_dtypes(model: nn.Module, state: dict[str, Tensor]) -> None:
             tensor.data = tensor.data.to(state[name].dtype)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a path to write to before publishing; whatever is left there afterwards is removed."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _publish(part: Path, path: Path) -> None:
-    """Rename a written file into its place, once it is on the disk."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _remove_former(folder: Path, current: str) -> None:
     """Remove tensors of models that the manifest no longer names, and parts left by writers that were killed."""
     for path in folder.iterdir():
-        former = re.fullmatch(r"model-[0-9a-f]{16}\.safetensors", path.name) and path.name != current
-        part = re.fullmatch(r"\.(model|tamis\.json)\.\d+\.part", path.name)
-        if former or (part and time.time() - path.stat().st_mtime > ABANDONED_S):
+        if re.fullmatch(r"model-[0-9a-f]{16}\.safetensors", path.name) and path.name != current:
             path.unlink(missing_ok=True)
+    remove_leftovers(folder, older_than_s=ABANDONED_S)

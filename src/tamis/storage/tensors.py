@@ -58,7 +58,7 @@ def read_tensors(path: str | Path, *, where: str = "") -> tuple[dict[str, Tensor
             names = file.keys()
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except SafetensorError as error:
-        raise ValueError(f"{where or path}: not a whole safetensors file: {error}.") from None
+        raise ValueError(f"{where or path}: damaged: not a whole safetensors file: {error}.") from None
 
 
 def _save(part: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None) -> None:

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from tamis.storage import write_text
 from tamis.tour import charts
 from tamis.tour import markup as html
 from tamis.tour.markup import Cell
 from tamis.tour.rows import INTACT, LayerRow, ModelRow, Speed, Tour
 from tamis.tour.verdict import best_row, verdict, warning
-from tamis.tour.writing import write_whole
 
 A_BUSY_MACHINE = 0.25
 
 
 def write_report(tour: Tour, path: Path) -> None:
     """Write the page, complete or not at all."""
-    write_whole(path, html.page(f"tamis: {tour.model}, sparse and dense", _body(tour)))
+    write_text(path, html.page(f"tamis: {tour.model}, sparse and dense", _body(tour)))
 
 
 def _body(tour: Tour) -> Iterator[str]:

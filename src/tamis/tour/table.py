@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tamis.storage import write_text
 from tamis.tour.rows import ModelRow, Speed, Tour
 from tamis.tour.street import Street
-from tamis.tour.writing import write_whole
 
 COLUMNS = (
     "part",
@@ -47,7 +47,7 @@ def write_table(tour: Tour, path: Path) -> None:
     writer.writeheader()
     for line in _lines(tour):
         writer.writerow(_ran_on(tour) | {name: _show(value) for name, value in line.items()})
-    write_whole(path, text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def _lines(tour: Tour) -> Iterator[dict[str, Any]]:

@@ -11,10 +11,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from tamis.storage import write_json, write_tensors
 from tamis.training.randomness import seeded
 from tamis.training.resume import load_state, save_state
 from tamis.training.stage import EpochReport, Stage, StageResult
-from tamis.training.written_beside import write_json, write_tensors
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tamis.training.written_beside import written_beside
+from tamis.storage import written_beside
 
 
 def save_state(path: Path, fingerprint: str, state: dict[str, Any]) -> None:

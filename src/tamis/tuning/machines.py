@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tamis.storage import STRICT
+
 Prices = Mapping[str, float]  # kind of work -> nanoseconds of one thread for one unit of it
 
 
@@ -52,6 +54,8 @@ class Machine:
     cache_bytes : int
         Matrices of fewer bytes are expected to stay in cache between calls.
     """
+
+    __pydantic_config__ = STRICT
 
     name: str
     width: int

@@ -8,10 +8,10 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from tamis.storage import read_json, read_record, write_text
 from tamis.tuning.machines import SHIPPED, Machine
 
 FOLDER_VARIABLE = "TAMIS_TUNING"
@@ -46,12 +46,9 @@ def path_for(isa: str, threads: int) -> Path:
 
 
 def save_machine(machine: Machine, isa: str, threads: int) -> Path:
-    """Write a machine, beside and renamed, so that a reader never sees half of it."""
+    """Write a machine, whole or not at all."""
     path = path_for(isa, threads)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}.new")
-    beside.write_text(json.dumps(dataclasses.asdict(machine), indent=1))
-    beside.replace(path)
+    write_text(path, json.dumps(dataclasses.asdict(machine), indent=1))
     _load.cache_clear()
     return path
 
@@ -92,17 +89,8 @@ def load_machine(isa: str, threads: int) -> Machine | None:
     if not path.exists():
         return None
     try:
-        return _machine(json.loads(path.read_text()))
-    except (ValueError, TypeError, KeyError) as error:
+        return read_record(Machine, read_json(path), path.name)
+    except ValueError as error:
         raise ValueError(
             f"the tuning file {path} is damaged or old ({error}); delete it or run `tamis tune` again."
         ) from error
-
-
-def _machine(record: dict[str, Any]) -> Machine:
-    kernels = {
-        name: {kind: float(price) for kind, price in prices.items()}
-        for name, prices in record.pop("kernels").items()
-    }
-    points = tuple((int(n), float(rate)) for n, rate in record.pop("dense_gflops"))
-    return Machine(**record, dense_gflops=points, kernels=kernels)

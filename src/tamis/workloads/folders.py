@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from tamis.formats import CSR
 from tamis.formats.smtx import read_smtx, write_smtx
-from tamis.workloads.dlmc import PATTERNS, SHAPES, SPARSITIES, Spec, generate, unit_shape
+from tamis.storage import written_beside
+from tamis.workloads.dlmc import PATTERNS, SHAPES, SPARSITIES, Spec, cut, generate, unit_shape
+from tamis.workloads.layers import divides, one_weight_per_role
 from tamis.workloads.manifest import Manifest, describe
 
 _VALUES_SEED = 0
@@ -44,29 +47,83 @@ def make_dlmc(
     -------
     Path of the manifest: one line per matrix with its path, its spec and the fields of :class:`Manifest`.
     """
-    folder = Path(folder)
-    specs = list(_specs(shapes, sparsities, patterns, seeds))
-    manifest = folder / "manifest.csv"
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = manifest.with_name("manifest.csv.part")
-    with beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            ["path", "pattern", "family", "target", "seed", *(field.name for field in fields(Manifest))]
+    planned = [
+        _Planned(
+            f"{_file_safe(spec.pattern)}/{spec.family}/{spec.sparsity:g}/{spec.name}.smtx",
+            (spec.pattern, spec.family, f"{spec.sparsity:g}", spec.seed),
+            partial(generate, spec),
         )
-        for done, spec in enumerate(specs, start=1):
-            path = (
-                folder / _file_safe(spec.pattern) / spec.family / f"{spec.sparsity:g}" / f"{spec.name}.smtx"
-            )
-            weight = generate(spec)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_smtx(CSR.from_dense(weight), path)
+        for spec in _specs(shapes, sparsities, patterns, seeds)
+    ]
+    return _write(Path(folder), "seed", planned, progress)
+
+
+def make_layers(
+    folder: str | Path,
+    model: nn.Module,
+    family: str,
+    *,
+    sparsities: Sequence[float] = SPARSITIES,
+    patterns: Sequence[str] = PATTERNS,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Path:
+    """Write one linear layer per role of a model, cut by magnitude, laid out and listed as :func:`make_dlmc` does.
+
+    Parameters
+    ----------
+    folder, sparsities, patterns, progress
+        As for :func:`make_dlmc`.
+    model : nn.Module
+    family : str
+        Names the folder of its layers.
+
+    Returns
+    -------
+    Path of the manifest.
+    """
+    planned = [
+        _Planned(
+            f"{_file_safe(pattern)}/{family}/{target:g}/{layer}.smtx",
+            (pattern, family, f"{target:g}", layer),
+            partial(cut, weight, target, pattern),
+        )
+        for layer, weight in one_weight_per_role(model)
+        for pattern in patterns
+        if divides(weight, pattern)
+        for target in _sparsities_of(pattern, sparsities)
+    ]
+    return _write(Path(folder), "layer", planned, progress)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A file to write: its place in the folder, its columns of the manifest, and how to make its weight."""
+
+    where: str
+    columns: tuple[object, ...]
+    make: Callable[[], Tensor]
+
+
+def _write(
+    folder: Path,
+    origin: str,
+    planned: Sequence[_Planned],
+    progress: Callable[[int, int, str], None] | None,
+) -> Path:
+    """Write the files and then their manifest, whose column ``origin`` says what each was made from."""
+    manifest = folder / "manifest.csv"
+    header = ["path", "pattern", "family", "target", origin, *(field.name for field in fields(Manifest))]
+    with written_beside(manifest) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for done, one in enumerate(planned, start=1):
+            weight = one.make()
+            write_smtx(CSR.from_dense(weight), folder / one.where)
             facts = (f"{v:.6g}" if isinstance(v, float) else v for v in asdict(describe(weight)).values())
-            where = path.relative_to(folder).as_posix()
-            writer.writerow([where, spec.pattern, spec.family, f"{spec.sparsity:g}", spec.seed, *facts])
+            writer.writerow([one.where, *one.columns, *facts])
             if progress:
-                progress(done, len(specs), where)
-    return beside.replace(manifest)
+                progress(done, len(planned), one.where)
+    return manifest
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def test_presets_load():
         ("epochs = 0", "epochs: .*greater than 0"),
         ('sensors = ["hdl128"]', "sensors.0"),
         ('network = "ResNet"', "network"),
-        ("epochs = ", "no valid TOML"),
+        ("epochs = ", "not TOML"),
         ("first_seed = 3", "first_seed"),
     ],
 )

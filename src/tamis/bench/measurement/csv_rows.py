@@ -10,6 +10,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from tamis.storage import write_text
+
 R = TypeVar("R")
 
 
@@ -61,13 +63,7 @@ def append(path: Path, kind: type[R], rows: Iterable[R]) -> None:
 
 def replace(path: Path, kind: type[R], rows: Iterable[R]) -> None:
     """Write all rows beside the file, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        file.write(_format(kind, rows, header=True).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_text(path, _format(kind, rows, header=True))
 
 
 def _format(kind: type, rows: Iterable[Any], *, header: bool) -> str:

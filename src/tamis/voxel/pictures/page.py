@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from tamis.storage import write_text
 from tamis.voxel.pictures.colours import UNLABELLED, label_colours
 
 _MOST_POINTS = 400_000  # 7 bytes each: a page stays below 4 MB
@@ -51,6 +52,4 @@ def save_page(
     }
     template = (files("tamis.voxel.pictures") / "page.html").read_text("utf-8")
     data = json.dumps(cloud).replace("<", "\\u003c")
-    Path(path).write_text(
-        template.replace("__TITLE__", html.escape(title)).replace("__CLOUD__", data), "utf-8"
-    )
+    write_text(path, template.replace("__TITLE__", html.escape(title)).replace("__CLOUD__", data))

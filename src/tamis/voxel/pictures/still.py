@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from tamis.storage import written_beside
 from tamis.voxel.pictures.colours import UNLABELLED, label_colours
 
 _BACKGROUND = (16, 18, 24)
@@ -57,7 +58,8 @@ def save_png(
         handles=patches, loc="lower left", facecolor="black", labelcolor="white", fontsize=13, framealpha=0.6
     )
     axes.text(0.99, 0.97, title, transform=axes.transAxes, ha="right", va="top", color="white", fontsize=14)
-    figure.savefig(path)
+    with written_beside(path) as part:
+        figure.savefig(part, format="png")
 
 
 def _fraction(colour: Sequence[int]) -> tuple[float, float, float]:

@@ -1,20 +1,19 @@
 """The configuration of a segmentation run: every setting, its default and its bounds stand here, and only here."""
 
-import difflib
-import tomllib
-from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from tamis.storage import read_record, read_toml
 from tamis.voxel.scenes.sensors import SensorName
 from tamis.voxel.scenes.street_world import WorldName
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
+_PRESETS = Path(str(files("tamis.voxel.segmentation") / "presets"))
 NetworkName = Literal["MinkUNet14", "MinkUNet18", "MinkUNet34", "MinkUNet42"]
 
 
@@ -67,42 +66,21 @@ def load_config(source: str | Path) -> SegmentationConfig:
     FileNotFoundError
         If there is neither such a file nor such a preset; the message lists the presets.
     """
-    text = _text(source)
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"load_config({str(source)!r}): no valid TOML: {error}") from error
-    _check_keys(source, values)
-    try:
-        return TypeAdapter(SegmentationConfig).validate_python(values)
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"load_config({str(source)!r}): {told}") from error
+    path = _path(source)
+    return read_record(SegmentationConfig, read_toml(path), f"load_config({str(source)!r})")
 
 
 def preset_names() -> list[str]:
     """The presets that ship with the package."""
-    return sorted(entry.name[:-5] for entry in _presets().iterdir() if entry.name.endswith(".toml"))
+    return sorted(path.stem for path in _PRESETS.glob("*.toml"))
 
 
-def _presets() -> Any:
-    return files("tamis.voxel.segmentation") / "presets"
-
-
-def _text(source: str | Path) -> str:
+def _path(source: str | Path) -> Path:
     if str(source) in preset_names():
-        return str((_presets() / f"{source}.toml").read_text("utf-8"))
+        return _PRESETS / f"{source}.toml"
     path = Path(source)
     if not path.is_file():
         raise FileNotFoundError(
             f"load_config({str(source)!r}): there is no such file, and the presets are {', '.join(preset_names())}."
         )
-    return path.read_text("utf-8")
-
-
-def _check_keys(source: str | Path, values: dict[str, Any]) -> None:
-    known = [field.name for field in fields(SegmentationConfig)]
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise ValueError(f"load_config({str(source)!r}): unknown key {key!r}; did you mean {near!r}?")
+    return path

@@ -6,13 +6,11 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from tamis.storage import STRICT, read_record, read_tensors, write_tensors
 from tamis.voxel import networks
 from tamis.voxel.blocks import VoxelNetwork
 from tamis.voxel.planning import Plan, plan
@@ -31,6 +29,8 @@ _NETWORKS = {
 @dataclass(frozen=True)
 class Recipe:
     """What a segmenter is: network, sizes, classes, and the data it learnt from."""
+
+    __pydantic_config__ = STRICT
 
     network: str
     width: float
@@ -90,12 +90,12 @@ class Segmenter:
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and recipe into one safetensors file."""
         tensors = {
-            name: tensor.detach().half().contiguous() if tensor.is_floating_point() else tensor
+            name: tensor.half() if tensor.is_floating_point() else tensor
             for name, tensor in self.network.state_dict().items()
             if not name.endswith("num_batches_tracked")
         }
         about = {**vars(self.recipe), "format": _FORMAT}
-        save_file(tensors, str(path), metadata={name: json.dumps(value) for name, value in about.items()})
+        write_tensors(path, tensors, {name: json.dumps(value) for name, value in about.items()})
 
 
 def new_network(recipe: Recipe) -> VoxelNetwork:
@@ -120,29 +120,24 @@ def load_segmenter(source: str | Path = "street") -> Segmenter:
         raise FileNotFoundError(
             f'load_segmenter({str(source)!r}): there is no such file. "street" is the one that ships with tamis.'
         )
-    try:
-        with safe_open(str(path), "pt") as file:
-            about = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator there)
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"load_segmenter({str(source)!r}): damaged, or no safetensors file: {error}"
-        ) from error
-    segmenter = Segmenter(_recipe(source, about))
-    _load_weights(source, segmenter.network, tensors)
+    where = f"load_segmenter({str(source)!r})"
+    tensors, metadata = read_tensors(path, where=where)
+    segmenter = Segmenter(_recipe(where, metadata))
+    _load_weights(where, segmenter.network, tensors)
     return segmenter
 
 
-def _recipe(source: str | Path, about: dict[str, Any]) -> Recipe:
-    if about.pop("format", None) != _FORMAT:
-        raise ValueError(f"load_segmenter({str(source)!r}): the file's metadata does not say {_FORMAT!r}.")
+def _recipe(where: str, metadata: dict[str, str]) -> Recipe:
     try:
-        return Recipe(**{**about, "label_names": tuple(about["label_names"])})
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"load_segmenter({str(source)!r}): incomplete metadata: {error}") from error
+        about = {name: json.loads(value) for name, value in metadata.items()}
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: damaged metadata: {error}") from None
+    if about.pop("format", None) != _FORMAT:
+        raise ValueError(f"{where}: the file's metadata does not say {_FORMAT!r}.")
+    return read_record(Recipe, about, where)
 
 
-def _load_weights(source: str | Path, network: VoxelNetwork, tensors: dict[str, Tensor]) -> None:
+def _load_weights(where: str, network: VoxelNetwork, tensors: dict[str, Tensor]) -> None:
     expected = network.state_dict()
     wanted = {
         name: tuple(t.shape) for name, t in expected.items() if not name.endswith("num_batches_tracked")
@@ -151,7 +146,7 @@ def _load_weights(source: str | Path, network: VoxelNetwork, tensors: dict[str, 
     if wanted != found:
         odd = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
         raise ValueError(
-            f"load_segmenter({str(source)!r}): {len(odd)} tensors do not fit the network, first {odd[0]!r}: "
+            f"{where}: {len(odd)} tensors do not fit the network, first {odd[0]!r}: "
             f"expected {wanted.get(odd[0], 'nothing')}, found {found.get(odd[0], 'nothing')}."
         )
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=False)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tamis.storage import write_json
 from tamis.training import EpochReport, Stage, fit, seeded
 from tamis.voxel.scenes import STREET_LABELS, Scene, lidar_street
 from tamis.voxel.segmentation.baseline import HeightAndDistance
@@ -56,7 +57,7 @@ def train(
     segmenter = Segmenter(recipe, network)
     segmenter.save(folder / "segmenter.safetensors")
     metrics = evaluate(segmenter, config)
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_json(folder / "metrics.json", metrics)
     return segmenter, metrics
 
 
