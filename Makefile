@@ -6,13 +6,16 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 NATIVE := CMakeLists.txt $(wildcard csrc/*) $(wildcard csrc/kernels/*)
 SOURCES := src tests examples
 
-.PHONY: run test check format bench wheel sanitize install clean
+.PHONY: run test test-fast check format bench wheel sanitize install clean
 
 run: install
 	$(BIN)/tamis tour
 
 test: install
 	$(BIN)/python -m pytest
+
+test-fast: install
+	$(BIN)/python -m pytest -m "not slow"
 
 check: install
 	$(BIN)/ruff format --check $(SOURCES)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tamis.tuning import timer
-from tamis.tuning.timer import time_call, time_interleaved, trusted
+from tamis.tuning.timer import time_interleaved, trusted
 
 
 class Clock:
@@ -93,11 +93,11 @@ def test_a_busy_neighbour_shows_as_waiting():
         pytest.skip("the kernel does not tell")
     script = (
         "import os, subprocess, sys\n"
-        "from tamis.tuning.timer import time_call\n"
+        "from tamis.tuning.timer import time_interleaved\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "spin = [sys.executable, '-c', 'while True: pass']\n"
         "neighbours = [subprocess.Popen(spin) for _ in range(2)]\n"
-        "try: print(time_call(lambda: sum(range(100_000)), budget_s=0.3).waiting)\n"
+        "try: print(time_interleaved({'a': lambda: sum(range(100_000))}, budget_s=0.3)['a'].waiting)\n"
         "finally: [neighbour.kill() for neighbour in neighbours]\n"
     )
     found = subprocess.run(
@@ -138,14 +138,14 @@ def test_errors_pass_through_and_gc_comes_back():
 
     assert gc.isenabled()
     with pytest.raises(ZeroDivisionError):
-        time_call(broken)
+        time_interleaved({"a": broken})
     assert gc.isenabled()
 
 
 def test_gc_stays_off_for_who_turned_it_off():
     gc.disable()
     try:
-        time_call(lambda: None, budget_s=1e-3)
+        time_interleaved({"a": lambda: None}, budget_s=1e-3)
         assert not gc.isenabled()
     finally:
         gc.enable()

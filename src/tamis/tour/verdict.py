@@ -12,13 +12,6 @@ def best_row(tour: Tour) -> ModelRow | None:
     return min((row for row in tour.rows if row.intact), key=lambda row: row.batch.ms, default=None)
 
 
-def dense_wins(tour: Tour) -> bool:
-    """True if no intact configuration is faster, by more than a tie, than every dense one."""
-    best = best_row(tour)
-    dense = min(speed.ms for speed in (tour.dense_batch, tour.packed_batch) if speed is not None)
-    return best is None or dense / best.batch.ms < A_TIE
-
-
 def verdict(tour: Tour) -> str:
     """Name the fastest configuration that left the embeddings intact, or say why dense wins."""
     best = best_row(tour)

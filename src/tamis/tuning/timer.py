@@ -116,11 +116,6 @@ def time_interleaved(
     return {name: runner.timing() for name, runner in runners.items()}
 
 
-def time_call(call: Call, *, budget_s: float = 0.1) -> Timing:
-    """Time one callable alone; see :func:`time_interleaved`, which is fairer for a comparison."""
-    return time_interleaved({"call": call}, budget_s=budget_s)["call"]
-
-
 @dataclass
 class _Runner:
     """One contestant during a comparison: its calls, samples and what it has spent."""
