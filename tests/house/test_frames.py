@@ -9,6 +9,7 @@ import torch
 
 import tamis
 from tamis import voxel
+from tamis.nn import SparseLinear
 
 SOURCE = str(Path(tamis.__file__).parent)
 
@@ -45,3 +46,14 @@ def test_planned_convolution() -> None:
     convolutions = [voxel.SubmanifoldConv3d(8, 8, bias=True) for _ in range(4)]
     for layers, most in ((blocks, 14), (convolutions, 12)):
         assert frames_of_network(*layers) - frames_of_network(*layers[:3]) <= most
+
+
+@torch.no_grad()
+def test_sparse_linear_and_planned_products() -> None:
+    dense = torch.nn.Linear(64, 32)
+    layer, x = SparseLinear.from_dense(dense), torch.randn(8, 64)
+    assert frames(lambda: layer(x)) <= 12
+    a = tamis.CSR.from_dense(dense.weight)
+    plan = tamis.plan_spmm(a, 8)
+    assert frames(lambda: tamis.linear(x, a, plan=plan)) <= 15
+    assert frames(lambda: tamis.spmm(a, x.T, plan=plan)) <= 15
