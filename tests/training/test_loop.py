@@ -1,12 +1,13 @@
 """The loop: every batch counts, accumulation is exact, the best weights stay, and a killed run ends as if it had not been."""
 
+import dataclasses
 import itertools
 import multiprocessing
 import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from tamis.pruning import apply_masks, prune
 from tamis.training import Stage, fit, seeded
 
 X = torch.randn(24, 6, generator=torch.Generator().manual_seed(0))
@@ -108,6 +110,43 @@ def test_schedule_and_clipping(tmp_path: Path) -> None:
     assert rates == pytest.approx([0.5 * (1 - i / 10) for i in range(10)])
 
 
+OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=1e-2, momentum=0.9, nesterov=True, weight_decay=1e-2),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=1e-2, weight_decay=1e-1),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_masks_hold_after_every_step(optimizer: str, tmp_path: Path) -> None:
+    model, masks = _pruned()
+    start = model[0].weight.detach().clone()
+    strays = []
+
+    def watched(m: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+        strays.append(
+            sum(int(model.get_parameter(name)[~mask].count_nonzero()) for name, mask in masks.items())
+        )
+        return loss(m, batch)
+
+    run(model, [stage(loss=watched, optimizer=OPTIMIZERS[optimizer], **_keeping(masks))], tmp_path)
+    assert strays == [0] * 15
+    assert not model[0].weight[~masks["0.weight"]].any()
+    assert (model[0].weight != start)[masks["0.weight"]].float().mean() > 0.9
+
+
+def test_without_the_hook_momentum_fills_the_zeros(tmp_path: Path) -> None:
+    model, masks = _pruned()
+    run(model, [stage(optimizer=OPTIMIZERS["sgd"], epochs=1)], tmp_path)
+    assert model[0].weight[~masks["0.weight"]].any()
+
+
+def test_the_hook_comes_once_per_optimizer_step_without_gradients(tmp_path: Path) -> None:
+    model, calls = network(), []
+    hook = {"after_step": lambda m: calls.append((m is model, torch.is_grad_enabled()))}
+    run(model, [stage(accumulate=2, epochs=2, **hook)], tmp_path)
+    assert calls == [(True, False)] * 2 * 3
+
+
 def test_best_weights_and_patience(tmp_path: Path) -> None:
     scores = iter([0.1, 0.5, 0.3, 0.5, 0.9])
     snapshots: list[Tensor] = []
@@ -192,9 +231,27 @@ def _stages_for_killing() -> list[Stage]:
     ]
 
 
-def _train_in_child(folder: Path) -> None:
+def _pruned() -> tuple[nn.Module, dict[str, Tensor]]:
+    model = network()
+    return model, prune(model, 0.6).masks
+
+
+def _keeping(masks: dict[str, Tensor]) -> dict[str, Any]:
+    return {"after_step": lambda model: apply_masks(model, masks)}
+
+
+def _dense_run() -> tuple[nn.Module, list[Stage]]:
+    return network(), _stages_for_killing()
+
+
+def _masked_run() -> tuple[nn.Module, list[Stage]]:
+    model, masks = _pruned()
+    return model, [dataclasses.replace(s, **_keeping(masks)) for s in _stages_for_killing()]
+
+
+def _train_in_child(make: Callable[[], tuple[nn.Module, list[Stage]]], folder: Path) -> None:
     torch.set_num_threads(1)
-    run(network(), _stages_for_killing(), folder)
+    run(*make(), folder)
 
 
 def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -203,17 +260,18 @@ def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path.relative_to(folder)), path.read_bytes()
 
 
-def test_killed_at_random_moments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [_dense_run, _masked_run])
+def test_killed_at_random_moments(make: Callable[[], tuple[nn.Module, list[Stage]]], tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        run(network(), _stages_for_killing(), tmp_path / "whole")
+        run(*make(), tmp_path / "whole")
     finally:
         torch.set_num_threads(threads)
     moments, kills = random.Random(0), 0
     context = multiprocessing.get_context("fork")
     while True:
-        child = context.Process(target=_train_in_child, args=(tmp_path / "killed",))
+        child = context.Process(target=_train_in_child, args=(make, tmp_path / "killed"))
         child.start()
         child.join(moments.uniform(0.01, 0.15) if kills < 12 else None)
         if child.exitcode == 0:

@@ -166,6 +166,11 @@ def _step(
         fabric.clip_gradients(model, optimizer, max_norm=stage.clip_norm)
     optimizer.step()
     optimizer.zero_grad()
+    if stage.after_step is not None:
+        with torch.no_grad():
+            stage.after_step(
+                model.module
+            )  # without Fabric's wrapper, so that parameters have their own names
 
 
 def _checked(loss: float, stage: Stage, epoch: int, batch: int) -> float:

@@ -37,6 +37,9 @@ class Stage:
         Batches per optimizer step; the last step of an epoch takes what is left.
     clip_norm : float, optional
         Largest norm of the gradient.
+    after_step : callable (model) -> None, optional
+        Called after every optimizer step, without gradients, with the model itself: to keep the zeros of a pruned model,
+        for example. What it does must depend on the model alone, or a resumed run differs.
     validate : callable (model) -> dict of str to float, optional
         Called after every epoch, in eval mode, without gradients.
     monitor : str, optional
@@ -55,6 +58,7 @@ class Stage:
     schedule: Callable[[float], float] | None = None
     accumulate: int = 1
     clip_norm: float | None = None
+    after_step: Callable[[nn.Module], None] | None = None
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None
     monitor: str | None = None
     patience: int | None = None
