@@ -92,6 +92,47 @@ def test_where_takes_names_and_predicates():
         assert model[0].weight.count_nonzero() == model[0].weight.numel()
 
 
+def test_ignore_and_per_layer_take_names():
+    model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(4)))
+    report = prune(model, 0.5, ignore=["3"], per_layer={"1": 0.75, "[12]": 0.25})
+    assert [row.sparsity for row in report.rows] == [0.5, 0.75, 0.25, 0]
+    assert report.rows[3].left == "left out by ignore="
+
+
+def test_one_threshold_leaves_out_what_per_layer_names():
+    model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(3)))
+    with torch.no_grad():
+        model[0].weight.fill_(1.0)
+        model[2].weight.fill_(2.0)
+    report = prune(model, 0.5, allocation="global", per_layer={"1": 0.25})
+    assert [row.sparsity for row in report.rows] == [1, 0.25, 0]
+
+
+def test_allocation_global_is_what_compare_model_was():
+    one, other = mlp(), mlp()
+    prune(one, 0.6, compare="model")
+    prune(other, 0.6, allocation="global")
+    assert torch.equal(one[0].weight, other[0].weight)
+    assert torch.equal(one[2].weight, other[2].weight)
+
+
+def test_score_is_the_former_name_of_method():
+    one, other = mlp(), mlp()
+    x = [torch.rand(3, 64)]
+    with pytest.warns(DeprecationWarning, match=r"score=.* is called method=") as caught:
+        prune(one, 0.5, score="wanda", calibration=x)
+    assert caught[0].filename == __file__
+    prune(other, 0.5, method="wanda", calibration=x)
+    assert torch.equal(one[0].weight, other[0].weight)
+    with pytest.warns(DeprecationWarning, match="score="), pytest.raises(ValueError, match="give one"):
+        prune(one, 0.5, method="wanda", score="wanda", calibration=x)
+
+
+def test_without_a_method_calibration_decides():
+    assert prune(mlp(), 0.5).method == "magnitude"
+    assert prune(mlp(), 0.5, calibration=[torch.rand(3, 64)]).method == "wanda"
+
+
 def test_layers_that_do_not_divide_are_left_with_the_reason():
     model = nn.Sequential(nn.Linear(8, 10), nn.Linear(10, 8))
     report = prune(model, 0.5, "4x1")
@@ -184,7 +225,7 @@ def test_wanda_weighs_by_the_inputs_within_each_row():
     with torch.no_grad():
         model[0].weight.copy_(torch.tensor([[1.0, 2.0], [30.0, 40.0]]))
     model.train()
-    prune(model, 0.5, score="wanda", calibration=[torch.tensor([[3.0, 1.0]]), torch.tensor([[4.0, 0.5]])])
+    prune(model, 0.5, method="wanda", calibration=[torch.tensor([[3.0, 1.0]]), torch.tensor([[4.0, 0.5]])])
     assert model[0].weight.tolist() == [[1, 0], [30, 0]]
     assert model.training
     assert not model[0]._forward_pre_hooks
@@ -194,7 +235,7 @@ def test_wanda_leaves_what_the_calibration_never_called():
     model = nn.ModuleDict({"used": nn.Linear(4, 4), "idle": nn.Linear(4, 4)})
     model.forward = lambda x: model["used"](x)
     report = prune(
-        model, pattern="2:4", score="wanda", calibration=[{"x": torch.rand(3, 4)}, (torch.rand(2, 4),)]
+        model, pattern="2:4", method="wanda", calibration=[{"x": torch.rand(3, 4)}, (torch.rand(2, 4),)]
     )
     assert [row.left for row in report.rows] == [None, "calibration never called it"]
 
@@ -204,7 +245,7 @@ def test_a_score_of_ones_own():
     prune(
         model,
         0.5,
-        score=Score("first columns", lambda weight, norms: -torch.arange(64.0).expand(weight.shape) + 64),
+        method=Score("first columns", lambda weight, norms: -torch.arange(64.0).expand(weight.shape) + 64),
         where="0",
     )
     assert model[0].weight.count_nonzero(0).tolist() == [96] * 32 + [0] * 32
@@ -231,12 +272,19 @@ def test_masks_survive_training():
         ({"sparsity": float("nan")}, "between 0 and 1"),
         ({"sparsity": 0.8, "pattern": "2:4"}, "always has sparsity 0.5"),
         ({"pattern": "2:4", "compare": "model"}, "N:M compares its own groups"),
-        ({"sparsity": 0.8, "score": "magic"}, r"expected one of \['magnitude', 'wanda'\]"),
-        ({"sparsity": 0.8, "score": "wanda"}, "needs calibration="),
-        ({"sparsity": 0.8, "calibration": [1]}, "leave calibration= out"),
-        ({"sparsity": 0.8, "score": "wanda", "calibration": []}, "is the iterable empty"),
+        ({"sparsity": 0.8, "method": "magic"}, r"expected one of \['magnitude', 'wanda'\]"),
+        ({"sparsity": 0.8, "method": "wanda"}, "needs calibration="),
+        ({"sparsity": 0.8, "method": "magnitude", "calibration": [1]}, "leave calibration= out"),
+        ({"sparsity": 0.8, "method": "wanda", "calibration": []}, "is the iterable empty"),
         ({"sparsity": 0.8, "compare": "rows"}, "expected 'row', 'layer' or 'model'"),
         ({"sparsity": 0.8, "where": "decoder.*"}, "chooses none of the model's 2 layers"),
+        ({"sparsity": 0.8, "ignore": ["*"]}, "chooses none of the model's 2 layers"),
+        ({"sparsity": 0.8, "ignore": ["head"]}, "'head' names none of the model's 2 layers"),
+        ({"sparsity": 0.8, "per_layer": {"head": 0.5}}, "'head' names none of the model's 2 layers"),
+        ({"sparsity": 0.8, "per_layer": {"0": 50}}, r"per_layer=.*between 0 and 1"),
+        ({"pattern": "2:4", "per_layer": {"0": 0.8}}, "always has sparsity 0.5"),
+        ({"sparsity": 0.8, "allocation": "erk"}, r"expected one of \['global', 'uniform'\]"),
+        ({"pattern": "2:4", "allocation": "global"}, "N:M compares its own groups"),
     ],
 )
 def test_contradictions_are_errors(arguments, message):
@@ -255,7 +303,7 @@ def test_nan_weights_are_an_error_and_nothing_is_changed():
 
 def test_nan_in_the_calibration_is_an_error():
     with pytest.raises(ValueError, match="NaN in the calibration inputs"):
-        prune(mlp(), 0.5, score="wanda", calibration=[torch.full((1, 64), torch.nan)])
+        prune(mlp(), 0.5, method="wanda", calibration=[torch.full((1, 64), torch.nan)])
 
 
 def test_models_without_weights_to_prune_are_errors():
@@ -276,4 +324,4 @@ def test_meta_and_empty_layers_are_left():
 
 def test_unknown_inputs_are_a_type_error():
     with pytest.raises(TypeError, match="expected a tensor for model"):
-        prune(mlp(), 0.5, score="wanda", calibration=[3])
+        prune(mlp(), 0.5, method="wanda", calibration=[3])

@@ -23,5 +23,9 @@ def test_infinite_scores_stay():
     ]
 
 
-def test_nothing_to_select():
-    assert select([], parse_pattern("unstructured"), 0.5, "model") == []
+def test_rows_compete_apart_and_layers_as_a_whole():
+    score = torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]])
+    cut = parse_pattern("unstructured")
+    assert select(score, cut, 0.5, "row").tolist() == [[False, False, True, True]] * 2
+    assert select(score, cut, 0.5, "layer").tolist() == [[False] * 4, [True] * 4]
+    assert select(score, parse_pattern("2:4"), 0.5, "row").tolist() == [[False, False, True, True]] * 2

@@ -28,8 +28,11 @@ def prune(
     pattern: Annotated[
         str, typer.Option(help="unstructured, a block such as 4x1, or N:M such as 2:4.")
     ] = "unstructured",
-    score: Annotated[
-        str, typer.Option(help="magnitude, or wanda, which is calibrated on sentences that ship.")
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method", "--score", help="magnitude, or wanda, which is calibrated on sentences that ship."
+        ),
     ] = "magnitude",
     where: Annotated[
         str | None, typer.Option(help="Only layers of these names, such as 'encoder.*'.")
@@ -44,8 +47,8 @@ def prune(
     """Prune a model, replace its linear layers by sparse ones where that is faster here, and save it."""
     from tamis.models import save_sparse, sparsify
     from tamis.pretrained import load_minilm
+    from tamis.pruning import METHODS
     from tamis.pruning import prune as prune_model
-    from tamis.pruning.scores import SCORES
     from tamis.tour.calibration_sentences import CALIBRATION
     from tamis.tour.pruned import Encoder
 
@@ -60,12 +63,12 @@ def prune(
     console = Console()
     loaded = load_minilm(folder)
     encoder = Encoder(loaded.model, loaded.tokenizer)
-    calibrated = score in SCORES and SCORES[score].calibrated
+    calibrated = method in METHODS and METHODS[method].needs is not None
     pruned = prune_model(
         encoder.model,
         sparsity,
         pattern,
-        score,
+        method,
         calibration=[encoder.tokens(CALIBRATION[:48])] if calibrated else None,
         where=where,
     )

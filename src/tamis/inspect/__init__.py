@@ -1,23 +1,26 @@
 """What a model is: its linear layers, what stands in the way of changing them, and what they do while it runs."""
 
+from tamis.inspect.blocks import blocks
 from tamis.inspect.linear_layers import linear_layers
 from tamis.inspect.linear_weights import LinearWeight, find_linear_weights
 from tamis.inspect.memory import memory_of
 from tamis.inspect.obstacles import obstacle, unusable
 from tamis.inspect.running import ModelInputs, evaluating, run_model
-from tamis.inspect.statistics import input_norms
+from tamis.inspect.statistics import LayerStatistics, layer_statistics
 from tamis.inspect.tracing import LayerUse, trace
 from tamis.inspect.where import Where, chosen
 
 __all__ = [
+    "LayerStatistics",
     "LayerUse",
     "LinearWeight",
     "ModelInputs",
     "Where",
+    "blocks",
     "chosen",
     "evaluating",
     "find_linear_weights",
-    "input_norms",
+    "layer_statistics",
     "linear_layers",
     "memory_of",
     "obstacle",

@@ -38,6 +38,13 @@ class LinearWeight:
     aliases: tuple[str, ...] = ()
     obstacle: str | None = None
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, k), also where the weight is computed."""
+        if self.weight is None and isinstance(self.module, nn.Linear):
+            return self.module.out_features, self.module.in_features
+        return (0, 0) if self.weight is None else (self.weight.shape[0], self.weight.shape[1])
+
 
 def _spots(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
     """Yield (module name, module, attribute) of the matrices of linear layers and attention, each name."""

@@ -145,13 +145,13 @@ def _judge(
 
 def _first_row(target: LinearWeight) -> SparsifiedLayer:
     """Start the report's row with what is known without running anything."""
-    weight, layer = target.weight, target.module
+    weight = target.weight
     if weight is None or weight.is_meta:
-        shape = (layer.out_features, layer.in_features) if isinstance(layer, nn.Linear) else (0, 0)
-        return SparsifiedLayer(target.name, shape, 0.0, replaced=False, reason="")
+        return SparsifiedLayer(target.name, target.shape, 0.0, replaced=False, reason="")
     zeros = 1 - float(weight.count_nonzero()) / weight.numel() if weight.numel() else 0.0
-    m, k = weight.shape
-    return SparsifiedLayer(target.name, (m, k), zeros, replaced=False, reason="", dense_bytes=weight.nbytes)
+    return SparsifiedLayer(
+        target.name, target.shape, zeros, replaced=False, reason="", dense_bytes=weight.nbytes
+    )
 
 
 def _speed(best: Contender, times: Times) -> str:

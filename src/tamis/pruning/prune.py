@@ -1,28 +1,39 @@
-"""prune(model): score × pattern × sparsity, from a model to the same model with zeros."""
+"""prune(model): method × pattern × sparsity, from a model to the same model with zeros."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
-from tamis.inspect import LinearWeight, ModelInputs, Where, chosen, find_linear_weights, input_norms
-from tamis.pruning.patterns import NOfM, Pattern, misfit, parse_pattern
+from tamis.inspect import (
+    LayerStatistics,
+    LinearWeight,
+    ModelInputs,
+    Where,
+    find_linear_weights,
+    layer_statistics,
+)
+from tamis.pruning.allocation import ALLOCATIONS
+from tamis.pruning.arguments import Request, check_initialised, check_model, resolve
+from tamis.pruning.layerwise import LayerJob, PrunedWeight, prune_layers
+from tamis.pruning.methods import Method
 from tamis.pruning.report import PrunedLayer, PruneReport
-from tamis.pruning.scores import SCORES, Compare, Score
-from tamis.pruning.selection import select
+from tamis.pruning.scores import Compare, Score
 
 
 def prune(
     model: nn.Module,
     sparsity: float | None = None,
     pattern: str = "unstructured",
-    score: str | Score = "magnitude",
+    method: str | Method | Score | None = None,
+    allocation: str = "uniform",
     *,
-    compare: Compare | None = None,
     calibration: Iterable[ModelInputs] | None = None,
     where: Where | None = None,
+    ignore: Iterable[str] = (),
+    per_layer: Mapping[str, float] | None = None,
+    compare: Compare | None = None,
+    score: str | Score | None = None,
 ) -> PruneReport:
     """Set the least important weights of a model's linear layers to zero, in place.
 
@@ -38,16 +49,26 @@ def prune(
         fix it themselves; leave it out there.
     pattern : str
         "unstructured"; blocks of rows x columns such as "4x1", "16x1", "1x4", "32x32"; or N:M such as "2:4".
-    score : "magnitude", "wanda" or Score
-        How much a weight matters. The score of a block is the sum over its weights.
-    compare : "row", "layer" or "model", optional
-        Which units compete: those of one row (of blocks), of one layer, or of all chosen layers, under one
-        threshold. Default: what the score was published with ("layer" for magnitude, "row" for wanda). N:M
-        compares its own groups.
+    method : "magnitude", "wanda", Method or Score, optional
+        Which weights go, and what becomes of those that stay. Default: "wanda" if there is a calibration, else
+        "magnitude". A :class:`Score` ranks weights; a :class:`Method` may also change those that stay.
+    allocation : "uniform" or "global"
+        How sparse each layer becomes: all the same, or as one threshold over all chosen layers has it (for methods
+        that rank weights).
     calibration : iterable of model inputs, optional
-        For calibrated scores: a tensor, tuple or mapping per forward pass.
+        For methods that look at the layers' inputs: a tensor, tuple or mapping per forward pass.
     where : str or callable, optional
         Which layers: a pattern of names ("encoder.*") or a predicate (name, module) -> bool. Default: all.
+    ignore : iterable of str
+        Patterns of the names of layers to leave alone, of those that ``where`` chooses.
+    per_layer : mapping, optional
+        Pattern of layer names -> sparsity, where it is not to be ``sparsity``. The first that fits counts.
+    compare : "row", "layer" or "model", optional
+        Which units compete, for methods that rank weights: those of one row (of blocks), of one layer, or of all
+        chosen layers (the same as ``allocation="global"``). Default: what the score was published with ("layer" for
+        magnitude, "row" for wanda). N:M compares its own groups.
+    score : deprecated
+        The former name of ``method``.
 
     Returns
     -------
@@ -56,162 +77,95 @@ def prune(
 
     Raises
     ------
-    ValueError   if sparsity, pattern and score do not fit together, a weight is NaN, or no layer is chosen.
+    ValueError   if the arguments do not fit together, a weight is NaN, or no layer is chosen.
 
     References
     ----------
     [1] Han, Pool, Tran, Dally. Learning both Weights and Connections for Efficient Neural Networks. 2015.
-    """
-    cut = parse_pattern(pattern)
-    ranking = _resolve_score(score, calibration)
-    fraction = _resolve_sparsity(sparsity, cut)
-    scope = _resolve_compare(compare, cut, ranking)
-    _check_materialised(model)
-    targets = find_linear_weights(model)
-    norms: dict[nn.Module, Tensor] = {}
-    if calibration is not None:
-        norms = input_norms(
-            model, calibration, [t.module for t in targets if isinstance(t.module, nn.Linear)]
-        )
-        if not norms:
-            raise ValueError(
-                "prune(calibration=...): no nn.Linear ran on the calibration inputs; is the iterable empty?"
-            )
-    left = {target.parameter: _why_left(target, cut, where, ranking, norms) for target in targets}
-    _check_choice(model, targets, where)
 
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 32))
+    >>> report = prune(model, sparsity=0.8, pattern="4x1", ignore=["2"])
+    >>> round(report.rows[0].sparsity, 2), report.rows[1].left
+    (0.8, 'left out by ignore=')
+    """
+    request = resolve(
+        sparsity, pattern, method, allocation, calibration, where, ignore, per_layer, compare, score
+    )
+    check_initialised(model)
+    targets = find_linear_weights(model)
+    check_model(model, targets, request)
+    batches = [] if calibration is None else list(calibration)
+    statistics = _measure(model, targets, batches) if request.method.needs else {}
+    left = {target.parameter: _why_left(target, request, statistics) for target in targets}
     pruned = [target for target in targets if left[target.parameter] is None]
     with torch.no_grad():
-        scores = [_score(ranking, target, norms) for target in pruned]
-        masks = select(scores, cut, fraction, scope)
-        kept = [_share(s, mask) for s, mask in zip(scores, masks, strict=True)]
-        by_name = {target.parameter: mask for target, mask in zip(pruned, masks, strict=True)}
-    apply_masks(model, by_name)
-
-    shares = dict(zip(by_name, kept, strict=True))
-    rows = tuple(_row(target, shares.get(target.parameter), left[target.parameter]) for target in targets)
-    return PruneReport(str(cut), ranking.name, rows, sum(p.numel() for p in model.parameters()), by_name)
+        jobs = _jobs(pruned, request, statistics)
+        results = prune_layers(model, jobs, request.method, request.pattern, statistics, batches)
+    done = {job.target.parameter: result for job, result in zip(jobs, results, strict=True)}
+    rows = tuple(_row(target, done.get(target.parameter), left[target.parameter]) for target in targets)
+    weights = sum(p.numel() for p in model.parameters())
+    masks = {name: result.mask for name, result in done.items()}
+    return PruneReport(str(request.pattern), request.method.name, rows, weights, masks)
 
 
-def apply_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
-    """Set the masked weights to zero again, in place: after every optimizer step, training keeps the zeros.
-
-    Parameters
-    ----------
-    model : nn.Module
-    masks : mapping
-        Parameter name -> bool Tensor of the parameter's shape, as in ``prune(...).masks``.
-    """
-    with torch.no_grad():
-        for name, mask in masks.items():
-            weight = model.get_parameter(name)
-            weight.masked_fill_(~mask.to(weight.device), 0)
-
-
-def _resolve_score(score: str | Score, calibration: object) -> Score:
-    if isinstance(score, str):
-        if score not in SCORES:
-            raise ValueError(f"prune(score={score!r}): expected one of {sorted(SCORES)} or a Score.")
-        score = SCORES[score]
-    if score.calibrated and calibration is None:
-        raise ValueError(f"prune(score={score.name!r}) needs calibration=, an iterable of model inputs.")
-    if not score.calibrated and calibration is not None:
-        raise ValueError(f"prune(score={score.name!r}) looks at weights only: leave calibration= out.")
-    return score
-
-
-def _resolve_sparsity(sparsity: float | None, pattern: Pattern) -> float:
-    if isinstance(pattern, NOfM):
-        if sparsity is not None and not math.isclose(sparsity, pattern.sparsity, abs_tol=1e-6):
-            raise ValueError(
-                f"prune(sparsity={sparsity}, pattern='{pattern}'): {pattern} always has sparsity "
-                f"{pattern.sparsity:g}; leave sparsity out, or choose another pattern."
-            )
-        return pattern.sparsity
-    if sparsity is None:
-        raise ValueError(f"prune(pattern='{pattern}') needs sparsity=, for example sparsity=0.8.")
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"prune(sparsity={sparsity}): expected a fraction of zeros between 0 and 1.")
-    return sparsity
-
-
-def _resolve_compare(compare: Compare | None, pattern: Pattern, score: Score) -> Compare:
-    if isinstance(pattern, NOfM):
-        if compare is not None:
-            raise ValueError(
-                f"prune(pattern='{pattern}', compare={compare!r}): N:M compares its own groups; leave it out."
-            )
-        return "row"
-    if compare not in (None, "row", "layer", "model"):
-        raise ValueError(f"prune(compare={compare!r}): expected 'row', 'layer' or 'model'.")
-    return compare or score.compare
-
-
-def _check_materialised(model: nn.Module) -> None:
-    for name, parameter in model.named_parameters():
-        if is_lazy(parameter):
-            raise ValueError(
-                f"prune(model): {name} is not initialised yet; run the model once on example inputs first."
-            )
-
-
-def _check_choice(model: nn.Module, targets: list[LinearWeight], where: Where | None) -> None:
-    if not targets:
+def _measure(
+    model: nn.Module, targets: Sequence[LinearWeight], batches: Sequence[ModelInputs]
+) -> dict[nn.Module, LayerStatistics]:
+    layers = [target.module for target in targets if isinstance(target.module, nn.Linear)]
+    statistics = layer_statistics(model, batches, layers)
+    if not statistics:
         raise ValueError(
-            f"prune(model): {type(model).__name__} has no nn.Linear and no nn.MultiheadAttention."
+            "prune(calibration=...): no nn.Linear ran on the calibration inputs; is the iterable empty?"
         )
-    if not any(chosen(target.name, target.module, where) for target in targets):
-        some = ", ".join(repr(target.name) for target in targets[:3])
-        raise ValueError(
-            f"prune(where={where!r}) chooses none of the model's {len(targets)} layers ({some}, ...)."
-        )
+    for target in targets:
+        if target.module in statistics and statistics[target.module].squares.isnan().any():
+            raise ValueError(
+                f"prune(calibration=...): {target.name} receives NaN (NaN in the calibration inputs?); "
+                "nothing was pruned."
+            )
+    return statistics
 
 
 def _why_left(
-    target: LinearWeight,
-    pattern: Pattern,
-    where: Where | None,
-    score: Score,
-    norms: Mapping[nn.Module, Tensor],
+    target: LinearWeight, request: Request, statistics: Mapping[nn.Module, LayerStatistics]
 ) -> str | None:
-    if not chosen(target.name, target.module, where):
-        return "not chosen by where="
-    if target.weight is None or target.obstacle:
-        return target.obstacle
-    if score.calibrated and target.module not in norms:
+    left = request.why_left(target)
+    if left is None and request.method.needs and target.module not in statistics:
         return "calibration never called it"
-    rows, cols = target.weight.shape
-    return misfit((rows, cols), pattern)
+    return left
 
 
-def _score(score: Score, target: LinearWeight, norms: Mapping[nn.Module, Tensor]) -> Tensor:
-    """Score one weight; NaN is the caller's mistake, and would sort arbitrarily."""
+def _jobs(
+    targets: Sequence[LinearWeight],
+    request: Request,
+    statistics: Mapping[nn.Module, LayerStatistics],
+) -> list[LayerJob]:
+    """Say how sparse each layer is to become."""
+    own = {target.parameter: request.own_sparsity(target) for target in targets}
+    rest = [target for target in targets if own[target.parameter] is None]
+    shares = [request.sparsity] * len(rest)
+    allocate, score = ALLOCATIONS[request.allocation], request.method.score
+    if allocate is not None and score is not None:
+        scores = (score.of(_weight(t), _norms(statistics.get(t.module))) for t in rest)
+        shares = allocate(scores, request.pattern, request.sparsity)
+    own |= {target.parameter: share for target, share in zip(rest, shares, strict=True)}
+    return [LayerJob(target, _weight(target), own[target.parameter] or 0.0) for target in targets]
+
+
+def _weight(target: LinearWeight) -> Tensor:
+    if target.weight is None:
+        raise RuntimeError(f"{target.name} has no weight to prune")
+    return target.weight.detach()
+
+
+def _norms(statistics: LayerStatistics | None) -> Tensor | None:
+    return None if statistics is None else statistics.norms
+
+
+def _row(target: LinearWeight, result: PrunedWeight | None, left: str | None) -> PrunedLayer:
     weight = target.weight
-    if weight is None:
-        raise RuntimeError(f"{target.name} has no weight to score")
-    if weight.isnan().any():
-        raise ValueError(
-            f"prune(model): {target.parameter} has NaN weights; nothing was pruned. Repair the layer first."
-        )
-    result = score.of(weight, norms.get(target.module))
-    if result.shape != weight.shape or result.isnan().any():
-        raise ValueError(
-            f"prune(score={score.name!r}): the score of {target.parameter}, a weight of {tuple(weight.shape)}, has "
-            f"shape {tuple(result.shape)} or contains NaN (NaN in the calibration inputs?); "
-            "nothing was pruned."
-        )
-    return result
-
-
-def _share(score: Tensor, mask: Tensor) -> float:
-    total = float(score.sum(dtype=torch.float64))
-    return float(score[mask].sum(dtype=torch.float64)) / total if total else 1.0
-
-
-def _row(target: LinearWeight, kept_score: float | None, left: str | None) -> PrunedLayer:
-    weight, module = target.weight, target.module
-    if weight is None and isinstance(module, nn.Linear):
-        return PrunedLayer(target.name, (module.out_features, module.in_features), 0, left=left)
-    assert weight is not None  # only linear layers compute their weight
-    zeros = 0 if weight.is_meta else weight.numel() - int(weight.count_nonzero())
-    return PrunedLayer(target.name, tuple(weight.shape), zeros, kept_score, target.aliases, left)
+    zeros = 0 if weight is None or weight.is_meta else weight.numel() - int(weight.count_nonzero())
+    kept, lost = (None, None) if result is None else (result.kept_score, result.output_error)
+    return PrunedLayer(target.name, target.shape, zeros, kept, target.aliases, left, lost)

@@ -18,11 +18,14 @@ class PrunedLayer:
     zeros : int
         Zero weights after the call.
     kept_score : float or None
-        Share of the summed score that the kept weights hold, in 0..1; None where nothing was pruned.
+        Share of the summed score that the kept weights hold, in 0..1; None where nothing was pruned, and for methods
+        that rank no weights.
     aliases : tuple of str
         Other parameters that are the same memory, changed with it.
     left : str or None
         Why the layer was left as it was; None if it was pruned.
+    output_error : float or None
+        ‖X (W - W')ᵀ‖ / ‖X Wᵀ‖ on the calibration inputs X, for methods that need their Gram matrix.
     """
 
     name: str
@@ -31,6 +34,7 @@ class PrunedLayer:
     kept_score: float | None = None
     aliases: tuple[str, ...] = ()
     left: str | None = None
+    output_error: float | None = None
 
     @property
     def weights(self) -> int:
@@ -48,7 +52,7 @@ class PruneReport:
 
     Attributes
     ----------
-    pattern, score : str
+    pattern, method : str
     rows : tuple of PrunedLayer
         Every matrix of the model that pruning knows, pruned or not.
     model_weights : int
@@ -58,7 +62,7 @@ class PruneReport:
     """
 
     pattern: str
-    score: str
+    method: str
     rows: tuple[PrunedLayer, ...]
     model_weights: int
     masks: dict[str, Tensor] = field(repr=False)
@@ -79,17 +83,23 @@ class PruneReport:
                 row.name or "(the model)",
                 "x".join(map(str, row.shape)),
                 f"{row.sparsity:.2%}",
-                "" if row.kept_score is None else f"{row.kept_score:.1%}",
+                _quality(row),
                 f"left: {row.left}" if row.left else "also " + ", ".join(row.aliases) if row.aliases else "",
             )
             for row in self.rows
         ]
-        table = text_table(
-            ("layer", "shape", "sparsity", f"kept {self.score}", ""), cells, left=("layer", "")
-        )
+        measured = any(row.output_error is not None for row in self.rows)
+        quality = f"{self.method}: output error" if measured else f"kept {self.method}"
+        table = text_table(("layer", "shape", "sparsity", quality, ""), cells, left=("layer", ""))
         weights = sum(row.weights for row in self.pruned)
         share = weights / self.model_weights if self.model_weights else 0.0
         return (
             f"{table}\n{len(self.pruned)} of {len(self.rows)} layers pruned to {self.sparsity:.2%} "
             f"({self.pattern}): {weights:,} weights, {share:.0%} of all {self.model_weights:,} parameters."
         )
+
+
+def _quality(row: PrunedLayer) -> str:
+    if row.output_error is not None:
+        return f"{row.output_error:.1%}"
+    return "" if row.kept_score is None else f"{row.kept_score:.1%}"

@@ -9,38 +9,30 @@ from tamis.pruning.patterns import Pattern, spread, unit_scores
 from tamis.pruning.scores import Compare
 
 
-def select(scores: list[Tensor], pattern: Pattern, sparsity: float, compare: Compare) -> list[Tensor]:
-    """Turn the scores of several weights into masks: in every group that competes, the highest units stay.
+def select(score: Tensor, pattern: Pattern, sparsity: float, compare: Compare) -> Tensor:
+    """Turn the scores of a weight into a mask: in every group that competes, the highest units stay.
 
     Parameters
     ----------
-    scores : list of Tensor, each (m, k)
+    score : Tensor, shape (m, k)
     pattern : Blocks or NOfM
     sparsity : float
         Fraction of units to drop from every group.
-    compare : "row", "layer" or "model"
-        What a group is: a row of units, one weight, or all weights together. N:M wants "row", its own groups.
+    compare : "row" or "layer"
+        What a group is: a row of units, or the whole weight. N:M wants "row", its own groups.
 
     Returns
     -------
-    list of Tensor, bool, shapes of the scores; True stays.
+    Tensor, bool, shape of the score; True stays.
     """
-    if not scores:
-        return []
-    units = [unit_scores(score, pattern) for score in scores]
-    if compare == "row":
-        kept = [keep_top(u, _keep_count(u.shape[1], sparsity)) for u in units]
-    elif compare == "layer":
-        kept = [keep_top(u.reshape(1, -1), _keep_count(u.numel(), sparsity)).reshape(u.shape) for u in units]
-    else:
-        pool = torch.cat([u.flatten().to(units[0].device) for u in units])
-        decided = keep_top(pool.unsqueeze(0), _keep_count(pool.numel(), sparsity))[0]
-        parts = torch.split(decided, [u.numel() for u in units])
-        kept = [part.reshape(u.shape).to(u.device) for part, u in zip(parts, units, strict=True)]
-    return [spread(k, pattern, (s.shape[0], s.shape[1])) for k, s in zip(kept, scores, strict=True)]
+    units = unit_scores(score, pattern)
+    groups = units if compare == "row" else units.reshape(1, -1)
+    kept = keep_top(groups, keep_count(groups.shape[1], sparsity))
+    return spread(kept.reshape(units.shape), pattern, (score.shape[0], score.shape[1]))
 
 
-def _keep_count(units: int, sparsity: float) -> int:
+def keep_count(units: int, sparsity: float) -> int:
+    """How many of the units stay: the nearest number to the target."""
     return units - math.floor(sparsity * units + 0.5)
 
 
@@ -67,4 +59,6 @@ def keep_top(scores: Tensor, keep: int) -> Tensor:
     above = scores > threshold
     tied = scores == threshold
     room = keep - above.sum(1, keepdim=True)
-    return above | (tied & (tied.cumsum(1) <= room))
+    if bool((tied.sum(1, keepdim=True) > room).any()):
+        tied &= tied.cumsum(1) <= room  # int64: eight bytes a unit, so only where it decides something
+    return above | tied
