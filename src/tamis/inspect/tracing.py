@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from tamis.inspect.running import ModelInputs, evaluating, run_model
 
-SAMPLE_TOKENS = 256
+# Kept of every layer's input until it is judged: in a large model this adds up.
+SAMPLE_TOKENS = 32
 
 
 @dataclass
@@ -26,7 +27,7 @@ class LayerUse:
     tokens : list of int
         Rows of the input of each call: the n of its matrix product.
     sample : Tensor
-        Up to 256 rows of the first input that had any, (rows, k); empty without a call.
+        Up to 32 rows of the first input that had any, (rows, k); empty without a call.
     readers : set of str
         Functions other than the layer's own forward that read its weight or bias.
     """

@@ -20,6 +20,9 @@ Times = Literal["measured", "predicted"]
 # Blocks that hold more fill than this per nonzero never win, so they are not even tried.
 MOST_FILL = 2.0
 
+# Outputs of a layer that are computed in float64 at a time.
+OUTPUTS = 256
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -82,8 +85,11 @@ def fitting_formats(weight: Tensor) -> dict[str, Callable[[Tensor], SparseMatrix
 def relative_error(layer: nn.Linear, sparse: SparseLinear, sample: Tensor) -> float:
     """Largest deviation of the sparse output from the dense layer in float64, relative to its largest value."""
     with torch.no_grad():
-        bias = None if layer.bias is None else layer.bias.double()
-        exact = nn.functional.linear(sample.double(), layer.weight.double(), bias)
+        # A few outputs at a time: the whole weight in float64 would take twice the layer's memory.
+        x = sample.double()
+        exact = torch.cat([x @ rows.double().T for rows in layer.weight.split(OUTPUTS)], dim=1)
+        if layer.bias is not None:
+            exact += layer.bias.double()
         off = (sparse(sample.to(layer.weight.dtype)).double() - exact).abs().max()
         return float(off / exact.abs().max().clamp(min=torch.finfo(torch.float64).tiny))
 

@@ -1,11 +1,20 @@
-"""Putting other modules in the places of a model's layers, and making sure that it still runs."""
+"""Putting other modules in the places of a model's layers, and making sure that it still runs.
 
+A replaced layer is not kept alive: its dense weight goes as soon as nobody but the model knew it, so that making a model
+sparse never needs both models at once. Where a layer must go back, it is the same object if somebody still holds it, else
+an equal one.
+"""
+
+import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from torch import nn
 
-from tamis.inspect import LayerUse, ModelInputs, evaluating, run_model
+from tamis.inspect import ModelInputs, evaluating, run_model
 from tamis.nn import SparseLinear
 
 
@@ -17,49 +26,116 @@ def swap(model: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:
             model.get_submodule(parent).register_module(child, replacements[module])
 
 
-def swap_and_try(
-    model: nn.Module,
-    inputs: ModelInputs,
-    replacements: Mapping[nn.Module, SparseLinear],
-    uses: Mapping[nn.Module, LayerUse],
-) -> set[nn.Module]:
-    """Replace layers, run the model, and put back those that it did not call as often as before.
+@dataclass(frozen=True)
+class _Former:
+    """What is known of a layer that was replaced, without keeping it alive."""
 
-    Those are layers which the model also reaches by another way than its attributes (a plain list, a closure).
+    name: str
+    layer: weakref.ref[nn.Module]
+    weight: weakref.ref[nn.Parameter]
+    calls: int
 
-    Returns
-    -------
-    set of nn.Module
-        The dense layers that are back in their places.
 
-    Raises
-    ------
-    RuntimeError   if the model no longer runs; all layers are back in their places then.
+class Replacements:
+    """Layers replaced one by one; if the block raises, all are back in their places, and the model is as it was.
+
+    Parameters
+    ----------
+    model : nn.Module
+
+    Examples
+    --------
+    >>> model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    >>> with Replacements(model) as replaced:
+    ...     replaced.put("0", model[0], SparseLinear.from_dense(model[0]), calls=1)
+    ...     raise KeyError
+    Traceback (most recent call last):
+    KeyError
+    >>> model[0]
+    Linear(in_features=4, out_features=4, bias=True)
     """
-    back: dict[nn.Module, nn.Module] = {sparse: dense for dense, sparse in replacements.items()}
-    swap(model, replacements)
-    try:
-        calls = _count_calls(model, inputs, replacements.values())
-    except BaseException as error:
-        swap(model, back)
-        if not isinstance(error, Exception):
-            raise
-        raise RuntimeError(
-            f"sparsify(model): with sparse layers the model fails on example_inputs: {type(error).__name__}: {error}\n"
-            "It is dense again. Leave the layer out that its code treats as an nn.Linear: sparsify(..., where=...)."
-        ) from error
-    missed = {dense for dense, sparse in replacements.items() if calls[sparse] != len(uses[dense].tokens)}
-    swap(model, {sparse: dense for sparse, dense in back.items() if dense in missed})
-    return missed
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._former: dict[SparseLinear, _Former] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._put_back(list(self._former))
+
+    def put(self, name: str, layer: nn.Linear, sparse: SparseLinear, *, calls: int) -> None:
+        """Replace a layer wherever the model holds it.
+
+        Parameters
+        ----------
+        name : str
+            To call it by in the answer of :meth:`put_back_missed`.
+        layer : nn.Linear
+        sparse : SparseLinear
+            Shares its bias with the layer.
+        calls : int
+            How often the model calls the layer in one forward pass.
+        """
+        self._former[sparse] = _Former(name, weakref.ref(layer), weakref.ref(layer.weight), calls)
+        swap(self._model, {layer: sparse})
+
+    def put_back_missed(self, inputs: ModelInputs) -> set[str]:
+        """Run the model, and put back the layers whose sparse form it did not call as often as the dense one.
+
+        Those are layers which the model also reaches by another way than its attributes (a plain list, a closure).
+
+        Returns
+        -------
+        set of str
+            Their names.
+
+        Raises
+        ------
+        RuntimeError   if the model does not run with sparse layers.
+        """
+        try:
+            calls = self._count_calls(inputs)
+        except Exception as error:
+            raise RuntimeError(
+                f"sparsify(model): with sparse layers the model fails on example_inputs: {type(error).__name__}: {error}\n"
+                "It is dense again. Leave the layer out that its code treats as an nn.Linear: sparsify(..., where=...)."
+            ) from error
+        missed = [sparse for sparse, former in self._former.items() if calls[sparse] != former.calls]
+        names = {self._former[sparse].name for sparse in missed}
+        self._put_back(missed)
+        return names
+
+    def _count_calls(self, inputs: ModelInputs) -> Counter[nn.Module]:
+        calls: Counter[nn.Module] = Counter()
+        hooks = [
+            layer.register_forward_hook(lambda module, *_: calls.update([module])) for layer in self._former
+        ]
+        try:
+            with evaluating(self._model):
+                run_model(self._model, inputs)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return calls
+
+    def _put_back(self, layers: list[SparseLinear]) -> None:
+        for sparse in layers:
+            former = self._former.pop(sparse)
+            layer = former.layer()
+            swap(self._model, {sparse: _dense_again(sparse, former.weight()) if layer is None else layer})
 
 
-def _count_calls(model: nn.Module, inputs: ModelInputs, layers: Iterable[nn.Module]) -> Counter[nn.Module]:
-    calls: Counter[nn.Module] = Counter()
-    hooks = [layer.register_forward_hook(lambda module, *_: calls.update([module])) for layer in layers]
-    try:
-        with evaluating(model):
-            run_model(model, inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return calls
+def _dense_again(sparse: SparseLinear, weight: nn.Parameter | None) -> nn.Linear:
+    """Build the layer that a sparse one replaced: equal numbers, and the parameters themselves that still live."""
+    layer = sparse.to_dense()
+    layer.bias = sparse.bias  # type: ignore[assignment]  # None is right where there is no bias
+    if weight is not None:
+        layer.weight = weight
+    else:
+        layer.weight.requires_grad_(sparse.values.requires_grad)
+    return layer

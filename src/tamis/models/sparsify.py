@@ -1,7 +1,8 @@
 """sparsify(model): dense module -> sparse module, layer by layer, where it pays."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -18,7 +19,7 @@ from tamis.inspect import (
     unusable,
 )
 from tamis.models.choice import Contender, Times, best_contender, relative_error
-from tamis.models.replacement import swap_and_try
+from tamis.models.replacement import Replacements
 from tamis.models.report import SparsifiedLayer, SparsifyReport
 from tamis.nn import SparseLinear
 
@@ -42,7 +43,8 @@ def sparsify(
     sparse format that fits its zeros. A layer stays dense where dense is faster, and where replacing it could change
     what the model does: its weight is read past its forward (as by torch's fused attention), is shared, or is
     computed; it is a subclass or has hooks. The report gives the reason for each. If anything raises, the model is
-    unchanged.
+    unchanged. Layers are replaced one after the other, and the memory of a dense one is free as soon as its place is
+    taken, unless something else holds it.
 
     Parameters
     ----------
@@ -72,25 +74,34 @@ def sparsify(
     RuntimeError            if the model no longer runs on ``example_inputs`` afterwards; it is restored first.
     """
     _check_arguments(model, times, replace)
+    queue = _candidates(model, where)
+    count = len(queue)
+    free = [target.module for target, reason in queue if reason is None]
+    uses = trace(model, example_inputs, [layer for layer in free if isinstance(layer, nn.Linear)])
+    free.clear()  # from here on the model alone holds its layers, and a dense weight goes with the layer it was in
+
+    rows: list[SparsifiedLayer] = []
+    with Replacements(model) as replaced:
+        while queue:
+            target, reason = queue.popleft()
+            if progress:
+                progress(len(rows), count, target.name)
+            use = uses.pop(target.module, LayerUse())
+            row, sparse = _judge(target, reason, use, times, replace, budget_s)
+            rows.append(row)
+            if sparse is not None and isinstance(target.module, nn.Linear):
+                replaced.put(target.name, target.module, sparse, calls=len(use.tokens))
+        del target
+        missed = replaced.put_back_missed(example_inputs)
+    return SparsifyReport(tuple(_put_back(row) if row.name in missed else row for row in rows), times)
+
+
+def _candidates(model: nn.Module, where: Where | None) -> deque[tuple[LinearWeight, str | None]]:
+    """List the linear layers, each with the reason why it must stay dense, if there is one."""
     targets = find_linear_weights(model)
     if not targets:
         raise ValueError(f"sparsify(model): {type(model).__name__} has no nn.Linear that is still dense.")
-    reasons = [obstacle(target, model, where) for target in targets]
-    free = [t.module for t, why in zip(targets, reasons, strict=True) if why is None]
-    uses = trace(model, example_inputs, [layer for layer in free if isinstance(layer, nn.Linear)])
-
-    rows: list[SparsifiedLayer] = []
-    replacements: dict[nn.Module, SparseLinear] = {}
-    for done, (target, reason) in enumerate(zip(targets, reasons, strict=True)):
-        if progress:
-            progress(done, len(targets), target.name)
-        row, sparse = _judge(target, reason, uses, times, replace, budget_s)
-        rows.append(row)
-        if sparse is not None:
-            replacements[target.module] = sparse
-    missed = swap_and_try(model, example_inputs, replacements, uses)
-    rows = [_put_back(row) if t.module in missed else row for t, row in zip(targets, rows, strict=True)]
-    return SparsifyReport(tuple(rows), times)
+    return deque((target, obstacle(target, model, where)) for target in targets)
 
 
 def _check_arguments(model: nn.Module, times: str, replace: str) -> None:
@@ -111,7 +122,7 @@ def _check_arguments(model: nn.Module, times: str, replace: str) -> None:
 def _judge(
     target: LinearWeight,
     reason: str | None,
-    uses: Mapping[nn.Module, LayerUse],
+    use: LayerUse,
     times: Times,
     replace: Replace,
     budget_s: float,
@@ -120,7 +131,6 @@ def _judge(
     row, layer = _first_row(target), target.module
     if reason is not None or not isinstance(layer, nn.Linear):
         return dataclasses.replace(row, reason=reason or ""), None
-    use = uses[layer]
     row = dataclasses.replace(row, tokens=tuple(use.tokens))
     if reason := unusable(target, use):
         return dataclasses.replace(row, reason=reason), None
