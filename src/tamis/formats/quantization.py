@@ -36,7 +36,7 @@ def quantize_rows(a: M) -> M:
     finite = values.isfinite()
     if not bool(finite.all()):
         raise ValueError(f"{call}: row {int(rows[~finite][0])} holds NaN or Inf, which int8 cannot.")
-    largest = torch.zeros(a.shape[0], device=a.device)
+    largest = torch.zeros(a.shape[0], dtype=torch.float32, device=a.device)
     largest.scatter_reduce_(0, rows.flatten(), values.abs().flatten(), "amax")
     # Not below the smallest normal number, where a division by 127 would lose its digits.
     least = torch.finfo(torch.float32).tiny

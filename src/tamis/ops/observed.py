@@ -15,8 +15,13 @@ def observed(tensor: Tensor) -> bool:
         or tensor.device.type != "cpu"
         or torch.compiler.is_compiling()
         or torch._C._get_tracing_state() is not None
-        or forward_ad._current_level >= 0
+        or forward_ad._current_level >= 0  # transformed(), without the call
         or torch._C._functorch.maybe_current_level() is not None
         or is_in_torch_dispatch_mode()
         or torch._C._autograd._profiler_enabled()
     )
+
+
+def transformed() -> bool:
+    """True inside forward-mode AD and the transforms of torch.func, which know nothing of an operator of our own."""
+    return forward_ad._current_level >= 0 or torch._C._functorch.maybe_current_level() is not None

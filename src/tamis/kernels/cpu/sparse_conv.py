@@ -63,12 +63,12 @@ def sparse_conv_blocked(
 def sparse_conv_weight_gradient(pairs: PairLists, feats: Tensor, grad: Tensor, groups: int) -> Tensor:
     """Gradient of the weights, shape (volume, c_in, c_out), float32; the partial sums do not depend on threads."""
     c_in, c_out = feats.shape[1] // groups, grad.shape[1]
-    out = torch.zeros(pairs.volume, c_in, c_out)
+    out = torch.zeros(pairs.volume, c_in, c_out, dtype=torch.float32, device="cpu")
     if pairs.rows == 0 or out.numel() == 0:
         return out
     whole, slope = feats.float().contiguous(), grad.float().contiguous()
     parts = max(1, min(_MOST_PARTS, pairs.rows // _PART_ROWS))
-    copies = torch.empty(parts, *out.shape)
+    copies = torch.empty(parts, *out.shape, dtype=torch.float32, device="cpu")
     native().sparse_conv_weight_gradient(
         pairs.native,
         c_in=c_in,

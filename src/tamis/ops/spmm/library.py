@@ -15,7 +15,7 @@ from torch import Tensor
 from tamis.kernels.cpu import PackedMatrix, pack_values
 from tamis.kernels.reference.spmm import ACTIVATIONS
 from tamis.ops.choice import Kernel
-from tamis.ops.observed import observed
+from tamis.ops.observed import observed, transformed
 from tamis.ops.spmm.cost import SpmmProblem
 from tamis.ops.spmm.kernels import BY_NAME
 
@@ -40,7 +40,8 @@ def run(
 ) -> Tensor:
     """Multiply checked operands, ``values`` being in packed order: b (n, k) -> (n, m) if ``by_rows``, else (k, n) -> (m, n).
 
-    Calls the operator; or, where nothing observes it, the kernel, which saves 20 us of dispatch in Python.
+    Calls the operator; or, where nothing observes it, the kernel, which saves 20 us of dispatch in Python. Under forward-mode
+    AD and the transforms of torch.func (jvp, vmap, jacrev ...) the product is torch's own, of the dense matrix.
     """
     wants_grad = torch.is_grad_enabled() and (
         values.requires_grad or b.requires_grad or (bias is not None and bias.requires_grad)
@@ -48,10 +49,39 @@ def run(
     if wants_grad and activation is not None:
         return ACTIVATIONS[activation](run(kernel, packed, values, row_scale, b, bias, None, by_rows))
     if wants_grad or observed(b):
+        if transformed():
+            return _through_dense(packed, values, row_scale, b, bias, activation, by_rows)
         return torch.ops.tamis.spmm.default(
             values, row_scale, b, bias, packed.tensors, packed.sizes, kernel.name, activation, by_rows
         )
     return kernel.call(packed, values, row_scale, b, bias, activation, by_rows)
+
+
+def _through_dense(
+    packed: PackedMatrix,
+    values: Tensor,
+    row_scale: Tensor | None,
+    b: Tensor,
+    bias: Tensor | None,
+    activation: str | None,
+    by_rows: bool,
+) -> Tensor:
+    c = (b if by_rows else b.mT).float() @ _dense(packed, values, row_scale).mT
+    c = c if bias is None else c + bias
+    c = (ACTIVATIONS[activation](c) if activation else c).to(b.dtype)
+    return c if by_rows else c.mT
+
+
+def _dense(packed: PackedMatrix, values: Tensor, row_scale: Tensor | None) -> Tensor:
+    """The matrix (m, k) in float32, by torch's own functions; differentiable in ``values``."""
+    rows, columns = packed.entries()
+    real = rows >= 0
+    stored = torch.where(real, values, 0).float()
+    if row_scale is not None:
+        stored = stored * row_scale[rows.clamp(min=0)]
+    places = torch.where(real, rows * packed.k + columns, 0)
+    empty = torch.zeros(packed.m * packed.k, dtype=torch.float32, device=values.device)
+    return empty.index_add(0, places, stored).view(packed.m, packed.k)
 
 
 def _spmm_cpu(
@@ -104,20 +134,13 @@ def _spmm_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     packed = BY_NAME[ctx.kernel].packed.from_tensors(tensors, ctx.sizes)
     if not ctx.by_rows:
         grad, b = grad.mT, b.mT  # as rows: grad (n, m), b (n, k)
-    rows, columns = packed.entries()
-    real = rows >= 0
-    places = torch.where(real, rows * packed.k + columns, 0)
     grad_values = grad_b = None
     if ctx.needs_input_grad[0]:
-        on_pattern = (grad.mT.float() @ b.float()).flatten()[places]
-        grad_values = torch.where(real, on_pattern, 0.0).to(values.dtype)
+        rows, columns = packed.entries()
+        on_pattern = (grad.mT.float() @ b.float())[rows.clamp(min=0), columns.clamp(min=0)]
+        grad_values = torch.where(rows >= 0, on_pattern, 0.0).to(values.dtype)
     if ctx.needs_input_grad[2]:
-        stored = torch.where(real, values, 0).float()
-        if row_scale is not None:
-            stored = stored * row_scale[rows.clamp(min=0)]
-        dense = torch.zeros(packed.m * packed.k, dtype=torch.float32, device=b.device)
-        dense = dense.index_add(0, places, stored).view(packed.m, packed.k)
-        grad_b = (grad.float() @ dense).to(b.dtype)
+        grad_b = (grad.float() @ _dense(packed, values, row_scale)).to(b.dtype)
         grad_b = grad_b if ctx.by_rows else grad_b.mT
     grad_bias = grad.sum(0).to(ctx.bias_dtype) if ctx.needs_input_grad[3] else None
     return grad_values, None, grad_b, grad_bias, [None] * len(tensors), None, None, None, None
