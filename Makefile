@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 NATIVE := CMakeLists.txt $(wildcard csrc/*) $(wildcard csrc/kernels/*)
 SOURCES := src tests examples
 
-.PHONY: run test test-fast check format bench wheel sanitize install clean
+.PHONY: run test test-fast check format bench wheel docs sanitize install clean
 
 run: install
 	$(BIN)/tamis tour
@@ -29,8 +29,15 @@ format: install
 bench: install
 	$(BIN)/tamis bench spmm -o docs/results
 
+# For the Python of .venv; CONTRIBUTING.md says how those of a release are built. auditwheel gives the wheel its manylinux tag. libgomp stays
+# out of it: torch brings one, and a process needs exactly one.
 wheel: install
-	$(BIN)/python -m pip wheel -q --no-build-isolation --no-deps -c constraints.txt -w dist .
+	rm -rf dist build/wheel && mkdir -p dist build/wheel
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python -m pip wheel -q --no-build-isolation --no-deps -c constraints.txt -w build/wheel .
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/auditwheel -q repair --exclude libgomp.so.1 -w dist build/wheel/tamis-*.whl
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
 
 # The native tests under AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own that borrows the packages of .venv.
 sanitize: install
@@ -39,7 +46,7 @@ sanitize: install
 	PATH=$(abspath $(BIN)):$$PATH build/sanitize/bin/python -m pip install -q --no-build-isolation --no-deps -c constraints.txt -C cmake.define.TAMIS_SANITIZE=ON -C build-dir=build/sanitize-native .
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	LD_PRELOAD="$$($${CXX:-g++} -print-file-name=libasan.so) $$($${CXX:-g++} -print-file-name=libstdc++.so)" \
-	build/sanitize/bin/python -m pytest tests/native tests/conformance tests/voxel/test_kernel_map.py tests/voxel/test_sparse_conv.py -p no:cacheprovider -k "not shapes_and_formats and not openmp and not hot_loops"
+	build/sanitize/bin/python -m pytest tests/native tests/conformance tests/ops/kernel_map tests/ops/sparse_conv -p no:cacheprovider -k "not openmp and not hot_loops and not fma_peak"
 
 install: $(VENV)/.installed
 

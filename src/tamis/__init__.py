@@ -1,12 +1,14 @@
 """Sparse deep-learning inference for PyTorch: what matters stays, the zeros fall through."""
 
+from importlib.metadata import version
+
 from tamis import pretrained
 from tamis.formats import BSR, CSR, NM, Bitmap, load, save
 from tamis.models import load_sparse, save_sparse, sparsify
 from tamis.ops.spmm import linear, plan_spmm, spmm
 from tamis.pruning import prune
 
-__version__ = "0.1.0"
+__version__ = version("tamis")
 
 __all__ = [
     "BSR",
