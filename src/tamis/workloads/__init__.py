@@ -1,6 +1,16 @@
 """What is measured on: matrices, masks and graphs that are made again from a seed, each with a manifest."""
 
-from tamis.workloads.dlmc import PATTERNS, SHAPES, SPARSITIES, Family, Spec, cut, generate, unit_shape, weights
+from tamis.workloads.dlmc import (
+    PATTERNS,
+    SHAPES,
+    SPARSITIES,
+    Family,
+    Spec,
+    cut,
+    generate,
+    unit_shape,
+    weights,
+)
 from tamis.workloads.folders import PatternFile, find_smtx, make_dlmc, make_layers
 from tamis.workloads.layers import divides, one_weight_per_role
 from tamis.workloads.manifest import Manifest, block_fill, describe
