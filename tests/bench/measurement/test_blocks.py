@@ -4,7 +4,6 @@ import pytest
 
 from tamis.bench.measurement import blocks
 from tamis.bench.measurement.blocks import Entrant, time_blocks
-from tamis.bench.spmm.contestants.prepared import Prepared, as_is
 from tamis.tuning import Timing
 
 
@@ -33,32 +32,27 @@ def timer(monkeypatch):
     return timer
 
 
-@pytest.fixture
-def entrant(row):
-    def make(name, role="peer", pool="torch"):
-        prepared = Prepared(lambda: None, as_is, 1, 1, 1, pool=pool)
-        return Entrant(name, role, prepared, prepared.run, row(name))
-
-    return make
+def entrant(name, is_baseline=False, pool="torch"):
+    return Entrant(name, lambda: None, pool, is_baseline)
 
 
-def test_own_pools_come_after_the_shared_one_with_dense_beside(timer, entrant):
+def test_own_pools_come_after_the_shared_one_with_the_baseline_beside(timer):
     entrants = [
-        entrant("mm", "dense"),
+        entrant("mm", is_baseline=True),
         entrant("alone", pool="own"),
-        entrant("linear", "dense"),
+        entrant("linear", is_baseline=True),
         entrant("shared"),
     ]
     timer.says("mm", (100.0, 0.0), (110.0, 0.0))
     timer.says("linear", (105.0, 0.0), (108.0, 0.0))
-    timed = {found.entrant.name: found for found in time_blocks(entrants, 0.1)}
+    timed = {found.name: found for found in time_blocks(entrants, 0.1)}
     assert timer.log == [
         (["mm", "linear", "shared"], pytest.approx(0.3)),
         (["alone"], 0.1),
         (["mm", "linear"], 0.2),
     ]
-    assert (timed["shared"].block, timed["shared"].dense_us) == ("torch", 100.0)
-    assert (timed["alone"].block, timed["alone"].dense_us, timed["alone"].note) == ("alone", 108.0, "")
+    assert (timed["shared"].block, timed["shared"].baseline_us) == ("torch", 100.0)
+    assert (timed["alone"].block, timed["alone"].baseline_us, timed["alone"].note) == ("alone", 108.0, "")
     assert timed["mm"].timing.median_us == 100.0  # the one of torch's block
 
 
@@ -66,36 +60,36 @@ def test_own_pools_come_after_the_shared_one_with_dense_beside(timer, entrant):
     ("waiting", "attempts", "kept"),
     [([0.01], 1, 0.01), ([0.29], 1, 0.29), ([0.5, 0.02], 2, 0.02), ([0.5, 0.4, 0.8], 3, 0.4)],
 )
-def test_a_disturbed_block_is_timed_again(timer, entrant, waiting, attempts, kept):
+def test_a_disturbed_block_is_timed_again(timer, waiting, attempts, kept):
     timer.says("mm", *((10.0, share) for share in waiting))
-    (timed,) = time_blocks([entrant("mm", "dense")], 0.1)
+    (timed,) = time_blocks([entrant("mm", is_baseline=True)], 0.1)
     assert len(timer.log) == attempts
     assert timed.timing.waiting == kept
 
 
-def test_dense_that_drifted_is_timed_again(timer, entrant):
+def test_a_baseline_that_drifted_is_timed_again(timer):
     timer.says("mm", (100.0, 0.0), (300.0, 0.0), (110.0, 0.0))
     timed = {
-        found.entrant.name: found
-        for found in time_blocks([entrant("mm", "dense"), entrant("a", pool="own")], 0.1)
+        found.name: found
+        for found in time_blocks([entrant("mm", is_baseline=True), entrant("a", pool="own")], 0.1)
     }
     assert len(timer.log) == 1 + 2 + 2
-    assert (timed["a"].dense_us, timed["a"].note) == (110.0, "")
+    assert (timed["a"].baseline_us, timed["a"].note) == (110.0, "")
 
 
-def test_drift_that_stays_is_told(timer, entrant):
+def test_drift_that_stays_is_told(timer):
     timer.says("mm", (100.0, 0.0), (300.0, 0.0), (200.0, 0.0), (400.0, 0.0))
     timed = {
-        found.entrant.name: found
-        for found in time_blocks([entrant("mm", "dense"), entrant("a", pool="own")], 0.1)
+        found.name: found
+        for found in time_blocks([entrant("mm", is_baseline=True), entrant("a", pool="own")], 0.1)
     }
-    assert timed["a"].dense_us == 200.0
+    assert timed["a"].baseline_us == 200.0
     assert "2.00 times" in timed["a"].note
 
 
-def test_without_dense_there_is_no_baseline(timer, entrant):
+def test_without_a_baseline_there_is_no_comparison(timer):
     timed = list(time_blocks([entrant("a"), entrant("b", pool="own")], 0.1))
-    assert [(found.block, found.dense_us, found.note) for found in timed] == [
+    assert [(found.block, found.baseline_us, found.note) for found in timed] == [
         ("torch", None, ""),
         ("b", None, ""),
     ]

@@ -6,12 +6,12 @@ from math import inf
 import pytest
 import torch
 
-from tamis.bench.measurement.machine import Machine
+from tamis.bench.measurement import Machine, Unavailable
 from tamis.bench.spmm import cell as cell_module
 from tamis.bench.spmm.cell import Cell, breakeven_calls, run_cell
-from tamis.bench.spmm.contestants.listed import Contestant
+from tamis.bench.spmm.contestants import Contestant, Prepared
 from tamis.bench.spmm.contestants.peers import dense_linear, dense_mm
-from tamis.bench.spmm.contestants.prepared import Prepared, Unavailable, as_is
+from tamis.bench.spmm.contestants.prepared import as_is
 from tamis.workloads.dlmc import Spec, generate
 from tamis.workloads.manifest import describe
 

@@ -6,8 +6,7 @@ import os
 import pytest
 import torch
 
-from tamis.bench.measurement.machine import Machine
-from tamis.bench.spmm.contestants.prepared import Unavailable
+from tamis.bench.measurement import Machine, Unavailable
 from tamis.bench.voxel import layers, maps, memory, peers, report, suite
 from tamis.bench.voxel import networks as networks_bench
 from tamis.bench.voxel import scenes as bench_scenes

@@ -1,11 +1,10 @@
 """How long a trained recogniser takes for a recording, and how much memory.
 
-``python -m tamis.bench.emotion.predict RUN RECORDING OUT.csv`` with a folder that training wrote. Every row is a figure of one
+``tamis bench emotion RECOGNISER RECORDING``, with a folder that training wrote. Every row is a figure of one
 process: loading, the first prediction, the median of the next ones with and without transcript, Whisper's features alone, and
 the most memory that was resident.
 """
 
-import argparse
 import resource
 import statistics
 import time
@@ -55,20 +54,7 @@ def measure(run: Path, recording: Path) -> pd.DataFrame:
         audio_s=audio_s,
         peak_resident_gib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         threads=torch.get_num_threads(),
-        command="python -m tamis.bench.emotion.predict RUN RECORDING OUT.csv",
+        command="tamis bench emotion RECOGNISER RECORDING",
         tamis=tamis.__version__,
         torch=torch.__version__,
     ).round(4)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("run", type=Path, help="folder of a trained recogniser")
-    parser.add_argument("recording", type=Path)
-    parser.add_argument("out", type=Path, help="CSV to write")
-    arguments = parser.parse_args()
-    measure(arguments.run, arguments.recording).to_csv(arguments.out, index=False)
-
-
-if __name__ == "__main__":
-    main()

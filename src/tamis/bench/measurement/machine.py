@@ -21,7 +21,7 @@ _FINGERPRINTED = ("kernels", "ops", "tuning")  # rooms that decide how fast ours
 
 @dataclass(frozen=True)
 class Machine:
-    """The fields that all rows of a run share; see :class:`tamis.bench.spmm.rows.Row`."""
+    """The fields that all rows of a run share; see :class:`tamis.bench.measurement.Measured`."""
 
     device: str
     cpu: str

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import cycle
 from math import ceil, inf
 from typing import Any, Literal
 
 from torch import Tensor
 
-from tamis.bench.measurement import gate
-from tamis.bench.measurement.blocks import Entrant, Timed, time_blocks
-from tamis.bench.measurement.energy import joules_per_call
-from tamis.bench.measurement.gate import Operands
-from tamis.bench.measurement.machine import Machine
-from tamis.bench.spmm.contestants.listed import Contestant
-from tamis.bench.spmm.contestants.prepared import Prepared, Unavailable
-from tamis.bench.spmm.rows import Row
+from tamis.bench.measurement import Entrant, Machine, Timed, Unavailable, joules_per_call, time_blocks
+from tamis.bench.spmm.contestants import Contestant, Prepared
+from tamis.bench.spmm.operands import Operands
+from tamis.bench.spmm.rows import Row, cell_name
 from tamis.workloads.manifest import Manifest
 
 COLD_BYTES = 256 << 20
@@ -53,8 +48,7 @@ class Cell:
     @property
     def key(self) -> str:
         """The row's ``cell``."""
-        planned = "" if self.planned_n == self.n else f"_planned{self.planned_n}"
-        return f"{self.matrix}_n{self.n}{planned}_{self.cache}"
+        return cell_name(self.matrix, self.n, self.planned_n, self.cache)
 
 
 def run_cell(
@@ -88,15 +82,15 @@ def run_cell(
     operands = Operands.make(weight, cell.n, cell.pattern)
     blank = _blank_row(cell, manifest, weight, machine)
     rows: dict[str, Row] = {}
-    entrants: list[Entrant] = []
+    admitted: dict[str, _Admitted] = {}
     for contestant in contestants:
-        admitted = _admit(contestant, cell, operands, replace(blank, contestant=contestant.name))
-        if isinstance(admitted, Row):
-            rows[contestant.name] = admitted
+        found = _admit(contestant, cell, operands, replace(blank, contestant=contestant.name))
+        if isinstance(found, Row):
+            rows[contestant.name] = found
         else:
-            entrants.append(admitted)
-    for timed in time_blocks(entrants, share_s):
-        rows[timed.entrant.name] = _timed_row(timed)
+            admitted[contestant.name] = found
+    for timed in time_blocks([found.entrant for found in admitted.values()], share_s):
+        rows[timed.name] = _timed_row(admitted[timed.name], timed)
     return [rows[contestant.name] for contestant in contestants]
 
 
@@ -119,26 +113,26 @@ def _blank_row(cell: Cell, manifest: Manifest, weight: Tensor, machine: Machine)
         reuse_8=manifest.reuse_8,
         cache=cell.cache,
         contestant="",
-        status="ok",
         planned_n=cell.planned_n,
         dtype=str(weight.dtype).removeprefix("torch."),
-        peak_gflops=machine.peak_gflops,
-        device=machine.device,
-        cpu=machine.cpu,
-        isa=machine.isa,
-        threads=machine.threads,
-        versions=machine.versions,
-        build=machine.build,
-        date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
-    )
+    ).on(machine)
 
 
-def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> Entrant | Row:
+@dataclass(frozen=True)
+class _Admitted:
+    """A contestant that passed the gate, and its row as far as it is known before timing."""
+
+    contestant: Contestant
+    entrant: Entrant
+    row: Row
+
+
+def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> _Admitted | Row:
     """Prepare a contestant and check its product; a row that says why not, where it may not be timed."""
     try:
         prepared = contestant.prepare(operands, cell.planned_n)
         against = prepared.rounded or operands
-        error, bound = gate.error(prepared.product(prepared.run()), against), gate.tolerance(against)
+        error, bound = against.error(prepared.product(prepared.run())), against.tolerance
         row = replace(
             row,
             detail=prepared.detail,
@@ -162,7 +156,8 @@ def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> 
         return replace(row, status="unavailable", note=str(reason))
     except _ENGINE_ERRORS as reason:
         return replace(row, status="failed", note=f"{type(reason).__name__}: {str(reason)[:200]}")
-    return Entrant(contestant.name, contestant.role, prepared, call, row)
+    entrant = Entrant(contestant.name, call, prepared.pool, contestant.role == "dense")
+    return _Admitted(contestant, entrant, row)
 
 
 def _cycling(contestant: Contestant, cell: Cell, operands: Operands, first: Prepared) -> Callable[[], Any]:
@@ -177,27 +172,22 @@ def _cycling(contestant: Contestant, cell: Cell, operands: Operands, first: Prep
     return lambda: next(turns)()
 
 
-def _timed_row(timed: Timed) -> Row:
-    entrant, timing, row = timed.entrant, timed.timing, timed.entrant.row
-    useful = 2 * row.n * (row.m * row.k if entrant.role.endswith("dense") else row.nnz)
+def _timed_row(admitted: _Admitted, timed: Timed) -> Row:
+    timing, dense_us, row = timed.timing, timed.baseline_us, admitted.row
+    is_dense = admitted.contestant.role.endswith("dense")
+    useful = 2 * row.n * (row.m * row.k if is_dense else row.nnz or 0)
     return replace(
-        row,
+        row.with_timing(timing),
         block=timed.block,
         note=timed.note,
-        median_us=timing.median_us,
-        q1_us=timing.q1_us,
-        q3_us=timing.q3_us,
-        spread=timing.spread,
-        samples=timing.samples,
-        dirty=timing.dirty,
         waiting=timing.waiting,
         calls_per_sample=timing.calls_per_sample,
         first_call_us=timing.first_call_us,
         gflops=useful / timing.median_us / 1e3,
-        dense_us=timed.dense_us,
-        speedup=None if timed.dense_us is None else timed.dense_us / timing.median_us,
-        breakeven_calls=breakeven_calls(row.pack_us, timing.median_us, timed.dense_us),
-        joules=joules_per_call(entrant.call),
+        dense_us=dense_us,
+        speedup=None if dense_us is None else dense_us / timing.median_us,
+        breakeven_calls=breakeven_calls(row.pack_us, timing.median_us, dense_us),
+        joules=joules_per_call(admitted.entrant.call),
     )
 
 

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from time import monotonic
-from typing import Literal
 
-from tamis.bench.measurement.machine import Machine, this_machine
+from tamis.bench.measurement import Machine, this_machine
 from tamis.bench.spmm import rows
 from tamis.bench.spmm.cell import Cell, run_cell
 from tamis.bench.spmm.grids import Grid, Job, file_jobs, jobs, layer_jobs
 from tamis.bench.spmm.rows import CellKey, Row
 from tamis.workloads.folders import find_smtx
 from tamis.workloads.manifest import describe
-
-Source = Literal["all", "generated", "layers", "files"]
 
 _SHARE_S = {"quick": 0.06, "default": 0.1, "full": 0.05}
 

@@ -10,14 +10,14 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from tamis.bench.spmm.contestants.prepared import Unavailable
+from tamis.bench.measurement import Unavailable, relative_error, rounding_bound
 from tamis.bench.voxel.peers import dense_mm, gather_mm, spconv_conv
 from tamis.bench.voxel.rows import VoxelRow
 from tamis.bench.voxel.scenes import coordinates
 from tamis.formats.packed_coords import unpack
 from tamis.ops.kernel_map import KernelMap, build_map, kernel_offsets
 from tamis.ops.sparse_conv import DATAFLOWS, sparse_conv
-from tamis.tuning.timer import time_interleaved
+from tamis.tuning import time_interleaved
 from tamis.voxel import SortedKeys
 
 #: (scene, c_in, c_out, kernel size)
@@ -75,7 +75,7 @@ def measure(cell: Cell, share_s: float) -> Iterator[VoxelRow]:
         kernel=f"{kernel}x{kernel}x{kernel}",
         c_in=c_in,
         c_out=c_out,
-        tolerance=4 * torch.finfo(torch.float32).eps * sqrt(kernel**3 * c_in),
+        tolerance=rounding_bound(kernel**3 * c_in),
         nbytes=kernel_map.nbytes,
     )
     calls: dict[str, Callable[[], Tensor]] = {}
@@ -88,7 +88,7 @@ def measure(cell: Cell, share_s: float) -> Iterator[VoxelRow]:
             continue
         rows[name] = replace(blank, contestant=name)
         if name != "dense_mm":
-            error = float(((call().double() - expected).abs() / magnitude.clamp(min=1e-30)).max())
+            error = relative_error(call(), expected, magnitude)
             rows[name] = replace(rows[name], max_error=error)
             if not error <= (blank.tolerance or 0):
                 yield replace(rows[name], status="refused", note=f"wrong: error {error:.1e}; not timed")

@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import Tensor
 
-from tamis.bench.spmm.contestants.prepared import Unavailable
+from tamis.bench.measurement import Entrant, Unavailable, time_blocks
 from tamis.bench.voxel.peers import (
     MapProblem,
     MapSearch,
@@ -21,7 +21,7 @@ from tamis.bench.voxel.rows import VoxelRow
 from tamis.bench.voxel.scenes import coordinates
 from tamis.formats.packed_coords import KeyLayout, unpack
 from tamis.ops.kernel_map import KernelMap, build_map, kernel_offsets, minkowski_level
-from tamis.tuning.timer import Timing, time_interleaved
+from tamis.tuning import time_interleaved
 from tamis.voxel import SortedKeys
 
 #: (scene, kernel size, stride)
@@ -91,9 +91,11 @@ def measure(cell: Cell, share_s: float) -> Iterator[VoxelRow]:
             yield replace(rows[name], status="refused", note=f"{wrong} entries differ; not timed")
             continue
         admitted[name] = search
-    for name, timing, ours_us in _timed(admitted, share_s):
-        sorts = sort_us if name in ("tamis", "tamis_unmirrored", "searchsorted") else None
-        yield replace(rows[name].timed(timing, ours_us), sort_us=sorts, map_us=timing.median_us)
+    entrants = [Entrant(name, search.run, search.pool, name == "tamis") for name, search in admitted.items()]
+    for timed in time_blocks(entrants, share_s):
+        sorts = sort_us if timed.name in ("tamis", "tamis_unmirrored", "searchsorted") else None
+        row = rows[timed.name].timed(timed.timing, timed.baseline_us)
+        yield replace(row, sort_us=sorts, map_us=timed.timing.median_us, note=timed.note)
 
 
 def scaling(scene: str, share_s: float) -> Iterator[VoxelRow]:
@@ -117,19 +119,6 @@ def scaling(scene: str, share_s: float) -> Iterator[VoxelRow]:
     )
     map_us = timings["map"].median_us
     yield replace(row.timed(timings["map"], None), sort_us=timings["sort"].median_us, map_us=map_us)
-
-
-def _timed(searches: dict[str, MapSearch], share_s: float) -> Iterator[tuple[str, Timing, float]]:
-    """Contestants on torch's pool in turns; the others in blocks of their own, with ours beside."""
-    shared = {name: search.run for name, search in searches.items() if search.pool == "torch"}
-    timings = time_interleaved(shared, budget_s=share_s * len(shared))
-    for name, timing in timings.items():
-        yield name, timing, timings["tamis"].median_us
-    for name, search in searches.items():
-        if search.pool == "own":
-            alone = time_interleaved({name: search.run}, budget_s=share_s)[name]
-            beside = time_interleaved({"tamis": searches["tamis"].run}, budget_s=share_s)["tamis"]
-            yield name, alone, beside.median_us
 
 
 def _ours(problem: MapProblem, layout: KeyLayout, stride: int) -> dict[str, MapSearch | Unavailable]:

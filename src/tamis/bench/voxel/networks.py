@@ -15,7 +15,7 @@ from tamis.bench.voxel.peers import dense_mm
 from tamis.bench.voxel.rows import VoxelRow
 from tamis.bench.voxel.scenes import coordinates, frame
 from tamis.ops.kernel_map import KernelMap, build_map
-from tamis.tuning.timer import Timing, time_interleaved
+from tamis.tuning import Timing, time_interleaved
 from tamis.voxel import Plan, SortedKeys, VoxelTensor, networks, plan
 
 #: (network, scene)

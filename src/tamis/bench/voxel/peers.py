@@ -9,16 +9,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tamis.bench.spmm.contestants.prepared import Unavailable
+from tamis.bench.measurement import Pool, Unavailable
 from tamis.ops.kernel_map import KernelMap
-
-Pool = Literal["torch", "own"]
 
 
 @dataclass(frozen=True)

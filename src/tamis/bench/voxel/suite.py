@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import tamis
-from tamis.bench.measurement import csv_rows
-from tamis.bench.measurement.machine import this_machine
+from tamis.bench.measurement import csv_rows, this_machine
 from tamis.bench.voxel import layers, maps, memory, networks
 from tamis.bench.voxel.rows import VoxelRow
 
@@ -55,7 +54,7 @@ def run(options: Options, *, progress: Callable[[int, int, str], None] | None = 
     """
     machine = this_machine(Path(tamis.__file__).parent)
     path = options.out / f"voxel_{options.grid}_{machine.device}_{machine.isa}_{machine.threads}t.csv"
-    csv_rows.read(path, VoxelRow)  # a file with other columns is refused before anything is timed
+    csv_rows.check_can_append(path, VoxelRow)
     cells = list(_cells(options))
     rows: list[VoxelRow] = []
     for done, (name, measure) in enumerate(cells):

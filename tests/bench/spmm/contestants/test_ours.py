@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from tamis.bench.measurement import gate
-from tamis.bench.measurement.gate import Operands
+from tamis.bench.measurement import Unavailable
 from tamis.bench.spmm.contestants import ours
 from tamis.bench.spmm.contestants.listed import CANDIDATES, OURS, ROUNDED
-from tamis.bench.spmm.contestants.prepared import Unavailable
+from tamis.bench.spmm.operands import Operands
 from tamis.formats import BSR, CSR, NM
 from tamis.workloads.dlmc import Spec, generate
 
@@ -20,7 +19,7 @@ def test_products_are_right(contestant, pattern, n, planned_n):
     prepared = contestant.prepare(given, planned_n)
     product = prepared.product(prepared.run())
     assert product.shape == (64, n)
-    assert gate.error(product, given) <= gate.tolerance(given)
+    assert given.error(product) <= given.tolerance
     assert prepared.pack_us > 0
     assert prepared.pool == "torch"
     assert prepared.detail.split(":")[0].startswith("cpu/")
@@ -31,8 +30,8 @@ def test_fewer_bits_are_checked_against_the_rounded_operands(contestant):
     given = Operands.make(generate(Spec(64, 96, 0.5)), 1, "unstructured")
     prepared = contestant.prepare(given, 1)
     product = prepared.product(prepared.run())
-    assert gate.error(product, prepared.rounded) <= gate.tolerance(prepared.rounded)
-    assert gate.error(product, given) > gate.tolerance(given)
+    assert prepared.rounded.error(product) <= prepared.rounded.tolerance
+    assert given.error(product) > given.tolerance
 
 
 def test_a_kernel_that_cannot_serve_is_unavailable():

@@ -7,11 +7,10 @@ import sys
 import pytest
 import torch
 
-from tamis.bench.measurement import gate
-from tamis.bench.measurement.gate import Operands
+from tamis.bench.measurement import Unavailable
 from tamis.bench.spmm.contestants import mkl, peers
 from tamis.bench.spmm.contestants.listed import ALL, CANDIDATES, DENSE, PACKED_DENSE, PEERS, ROLES, ROUNDED
-from tamis.bench.spmm.contestants.prepared import Unavailable
+from tamis.bench.spmm.operands import Operands
 from tamis.workloads.dlmc import Spec, generate
 
 CASES = [
@@ -48,7 +47,7 @@ def test_products_are_right(contestant, pattern, n):
         pytest.skip(str(reason))
     product = prepared.product(prepared.run())
     assert product.shape == (64, n)
-    assert gate.error(product, given) <= gate.tolerance(given)
+    assert given.error(product) <= given.tolerance
     assert prepared.stored >= int((given.weight != 0).sum())
     assert 0 < prepared.streamed_bytes <= prepared.resident_bytes
 
@@ -92,15 +91,14 @@ def test_mkl_says_what_it_runs_on():
 @pytest.mark.skipif(not installed("numba"), reason="package numba absent")
 def test_numba_in_its_own_process():
     script = """
-from tamis.bench.measurement import gate
 from tamis.bench.spmm.contestants import peers
-from tamis.bench.measurement.gate import Operands
+from tamis.bench.spmm.operands import Operands
 from tamis.workloads.dlmc import Spec, generate
 for n in (1, 8, 33):
     given = Operands.make(generate(Spec(64, 96, 0.75)), n, "unstructured")
     prepared = peers.numba_csr(given, n)
     assert prepared.pool == "own"
-    assert gate.error(prepared.product(prepared.run()), given) <= gate.tolerance(given)
+    assert given.error(prepared.product(prepared.run())) <= given.tolerance
 print(prepared.detail)
 """
     done = subprocess.run(

@@ -53,7 +53,7 @@ def some(row):
 def page(some, tmp_path):
     path = tmp_path / "spmm.csv"
     rows.replace(path, some)
-    return report.read_and_write(path, "tamis bench spmm --quick")
+    return report.write(rows.read(path), path, "tamis bench spmm --quick")
 
 
 def test_every_part_is_there(page):
@@ -123,7 +123,7 @@ def test_the_verdict_without_losses_or_peers(row):
 def test_rows_of_one_contestant_make_a_page(some, tmp_path, keep):
     path = tmp_path / "few.csv"
     rows.replace(path, [row for row in some if row.contestant == keep])
-    assert "<h1>" in report.read_and_write(path, "").read_text()
+    assert "<h1>" in report.write(rows.read(path), path, "").read_text()
 
 
 def test_files_without_a_target_make_a_page(row, tmp_path):
@@ -133,7 +133,7 @@ def test_files_without_a_target_make_a_page(row, tmp_path):
         for name in ("dense_mm", "tamis_spmm")
     ]
     rows.replace(path, made)
-    assert "Speed against sparsity" in report.read_and_write(path, "").read_text()
+    assert "Speed against sparsity" in report.write(rows.read(path), path, "").read_text()
 
 
 def test_no_rows_no_page(tmp_path):

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tamis.bench.measurement.gate import Operands
 from tamis.bench.spmm.contestants import ours, peers
 from tamis.bench.spmm.contestants.prepared import Prepared
+from tamis.bench.spmm.operands import Operands
 from tamis.ops.spmm import KERNELS
 
 
@@ -21,7 +21,7 @@ class Contestant:
     name : str
         As in the rows.
     prepare : callable (Operands, planned_n) -> Prepared
-        Does what depends on A alone; raises :class:`~tamis.bench.spmm.contestants.prepared.Unavailable` with the reason.
+        Does what depends on A alone; raises :class:`~tamis.bench.measurement.Unavailable` with the reason.
     role : {"dense", "packed dense", "ours", "ours rounded", "ours on one kernel", "peer"}
         "dense" are the baselines, as PyTorch runs a model that nobody has compiled; "packed dense" has its weights laid out
         ahead, as ours have. "ours rounded" stores fewer bits, "ours on one kernel" is not the chooser's plan.

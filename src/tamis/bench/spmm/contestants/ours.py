@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 import tamis
-from tamis.bench.measurement.gate import Operands
-from tamis.bench.spmm.contestants.prepared import Prepared, Unavailable, as_is, transposed
+from tamis.bench.measurement import Unavailable
+from tamis.bench.spmm.contestants.prepared import Prepared, as_is, transposed
+from tamis.bench.spmm.operands import Operands
 from tamis.formats import BSR, CSR, NM, quantize_rows
 from tamis.ops.spmm import SpmmPlan
 from tamis.workloads.dlmc import unit_shape

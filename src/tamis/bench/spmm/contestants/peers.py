@@ -1,7 +1,7 @@
 """The engines we compare with: one function each, at the settings their own documentation gives.
 
 Each takes the operands and the n that a plan should be made for, and returns a call to time, or raises
-:class:`~tamis.bench.spmm.contestants.prepared.Unavailable` with the reason. Optional packages are imported inside.
+:class:`~tamis.bench.measurement.Unavailable` with the reason. Optional packages are imported inside.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from tamis.bench.measurement.gate import Operands
+from tamis.bench.measurement import Unavailable
 from tamis.bench.spmm.contestants import mkl
-from tamis.bench.spmm.contestants.prepared import Prepared, Unavailable, as_is, transposed
+from tamis.bench.spmm.contestants.prepared import Prepared, as_is, transposed
+from tamis.bench.spmm.operands import Operands
 from tamis.workloads.dlmc import unit_shape
 
 _SCIPY_LIMIT = 1_000_000_000

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
-from tamis.bench.measurement.gate import Operands
-
-
-class Unavailable(Exception):
-    """A contestant cannot take part here; the message is the reason that its row gives."""
+from tamis.bench.measurement import Pool
+from tamis.bench.spmm.operands import Operands
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Prepared:
     streamed_bytes: int
     resident_bytes: int
     detail: str = ""
-    pool: Literal["torch", "own"] = "torch"
+    pool: Pool = "torch"
     pack_us: float | None = None
     rounded: Operands | None = None
     predicted_us: float | None = None

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from tamis.bench.spmm import rows as row_files
-from tamis.bench.spmm.contestants.listed import ROLES
+from tamis.bench.spmm.contestants import ROLES
 from tamis.bench.spmm.results import plots, tables
 from tamis.bench.spmm.results.page import facts, figure, page, times
 from tamis.bench.spmm.results.summary import (
@@ -61,11 +60,6 @@ def _write_png(rows: Sequence[Row], path: Path) -> None:
     grid = _section(cell_results(rows, ROLES), "grid")
     if grid:
         plots.save_png(plots.speed_figure(grid, [row for row in rows if row.section == "grid"]), path)
-
-
-def read_and_write(csv_path: Path, command: str) -> Path:
-    """Make the page again from a CSV."""
-    return write(row_files.read(csv_path), csv_path, command)
 
 
 def verdict_of(rows: Sequence[Row]) -> str:
