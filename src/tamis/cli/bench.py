@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tamis.cli.bench_emotion import emotion
+from tamis.cli.bench_spmm import spmm
 from tamis.cli.bench_voxel import voxel
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(spmm)
 app.command()(voxel)
+app.command()(emotion)
 
 
 @app.callback()
@@ -20,54 +22,22 @@ def bench() -> None:
     """Measure against dense PyTorch and every installable peer: rows in a CSV, one page, one plot."""
 
 
-@app.command()
-def spmm(
-    quick: Annotated[bool, typer.Option("--quick", help="A minute or two.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="About an hour; see --max-seconds.")] = False,
-    smtx: Annotated[
-        list[Path] | None,
-        typer.Option(help="A folder or file of .smtx patterns to measure instead of the grid."),
+@app.command("all")
+def all_suites(
+    quick: Annotated[bool, typer.Option("--quick", help="A few minutes.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="About an hour and a half.")] = False,
+    recogniser: Annotated[
+        Path | None, typer.Option(help="Folder of a trained recogniser, for the emotion suite.")
     ] = None,
-    n: Annotated[
-        list[int] | None, typer.Option("-n", help="Columns of B for --smtx; may be given often.", min=1)
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the CSV, the page and the plot.")
-    ] = Path("tamis-bench"),
-    max_seconds: Annotated[
-        float | None, typer.Option(help="Start no cell after this; the same command goes on.", min=0)
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")] = False,
-    device: Annotated[Literal["cpu"], typer.Option(help="Where to run.")] = "cpu",
+    recording: Annotated[Path | None, typer.Option(help="What it listens to.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for CSVs, pages and plots.")] = Path(
+        "tamis-bench"
+    ),
 ) -> None:
-    """Sparse × dense products: ours, dense PyTorch in both layouts, torch CSR and BSR, scipy, MKL, a numba loop."""
-    from tamis.bench.spmm import suite
-    from tamis.bench.spmm.results import report
-
-    if quick and full:
-        raise typer.BadParameter("choose one of --quick and --full.")
-    options = suite.Options(
-        grid="quick" if quick else "full" if full else "default",
-        out=out,
-        smtx=tuple(smtx or ()),
-        lengths=tuple(n or (128,)),
-        max_seconds=max_seconds,
-        fresh=fresh,
-    )
-    console = Console()
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("looking at the machine", total=None)
-        outcome = suite.run(
-            options,
-            progress=lambda p: bar.update(task, completed=p.done, total=p.total, description=p.current),
-        )
-    if not outcome.rows:
-        console.print("no cell was measured: give it more time (--max-seconds)")
-        raise typer.Exit(1)
-    page = report.write(outcome.rows, outcome.csv_path, options.command)
-    console.print(report.verdict_of(outcome.rows))
-    if outcome.missing:
-        console.print(f"[yellow]{outcome.missing} cells are missing; the same command goes on.[/]")
-    for path in (outcome.csv_path, page):
-        console.print(str(path), soft_wrap=True, highlight=False)
+    """Every suite, one after the other; the emotion suite where a recogniser and a recording are given."""
+    if (recogniser is None) != (recording is None):
+        raise typer.BadParameter("--recogniser and --recording belong together.")
+    spmm(quick=quick, full=full, out=out)
+    voxel(quick=quick, full=full, out=out)
+    if recogniser is not None and recording is not None:
+        emotion(recogniser, recording, out=out)

@@ -25,7 +25,7 @@ def voxel(
     ] = Path("tamis-bench"),
 ) -> None:
     """Sparse convolution: ours, torch gather-mm, binary search, a hash table, spconv's CPU wheel."""
-    from tamis.bench.voxel import report, suite
+    from tamis.bench import voxel as suite
 
     if quick and full:
         raise typer.BadParameter("choose one of --quick and --full.")
@@ -44,11 +44,11 @@ def voxel(
             ),
         )
     page, plot = (outcome.csv_path.with_suffix(ending) for ending in (".md", ".png"))
-    page.write_text(report.markdown(outcome.rows, " ".join(["tamis", *sys.argv[1:]])), "utf-8")
+    page.write_text(suite.markdown(outcome.rows, " ".join(["tamis", *sys.argv[1:]])), "utf-8")
     written = [outcome.csv_path, page]
     if "layers" in wanted:
-        report.save_plot(outcome.rows, plot)
+        suite.save_plot(outcome.rows, plot)
         written.append(plot)
-    console.print(report.verdict(outcome.rows))
+    console.print(suite.verdict(outcome.rows))
     for path in written:
         console.print(str(path), soft_wrap=True, highlight=False)
