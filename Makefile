@@ -27,7 +27,7 @@ format: install
 	$(BIN)/ruff check --fix $(SOURCES)
 
 bench: install
-	$(BIN)/tamis bench spmm -o docs/results
+	$(BIN)/tamis bench spmm
 
 # For the Python of .venv; CONTRIBUTING.md says how those of a release are built. auditwheel gives the wheel its manylinux tag. libgomp stays
 # out of it: torch brings one, and a process needs exactly one.
