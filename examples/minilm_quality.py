@@ -9,7 +9,7 @@ import sys
 
 from tamis.pretrained import embed, load_minilm, tokenize
 from tamis.pruning import prune
-from tamis.workloads.sentences import SENTENCES
+from tamis.workloads import SENTENCES
 
 CALIBRATION, HELD_OUT = SENTENCES[:32], SENTENCES[32:]
 

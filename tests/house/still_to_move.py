@@ -3,13 +3,11 @@
 UPWARDS: set[tuple[str, str]] = set()
 
 DEEP: set[tuple[str, str]] = {
-    *(("bench", room) for room in ("emotion", "formats", "tuning", "voxel", "workloads")),
-    *(("cli", room) for room in ("bench", "emotion", "formats", "pruning", "tour", "voxel", "workloads")),
+    ("bench", "emotion"),
+    *(("cli", room) for room in ("emotion", "formats", "pruning", "tour", "voxel")),
     ("emotion", "training"),
     ("models", "pruning"),
     ("ops", "kernels"),
-    ("tour", "workloads"),
-    ("workloads", "formats"),
 }
 
 # Folders of src/tamis with more files than 15, and how many they have.

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tamis.pretrained import minilm
-from tamis.workloads.sentences import SENTENCES
+from tamis.workloads import SENTENCES
 
 
 @pytest.fixture(scope="module")

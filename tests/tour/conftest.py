@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tamis.tour.calibration_sentences import CALIBRATION
-from tamis.workloads.sentences import SENTENCES
+from tamis.workloads import SENTENCES
 
 
 @pytest.fixture(scope="session")

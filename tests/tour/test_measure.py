@@ -12,7 +12,7 @@ from tamis.tour.measure import Options, run
 from tamis.tour.packed_dense import packed_dense
 from tamis.tour.pruned import Judge, linear_weights
 from tamis.tour.rows import Configuration
-from tamis.workloads.sentences import SENTENCES
+from tamis.workloads import SENTENCES
 
 FAST = Options(
     sparsities=(0.2, 0.9),

@@ -20,7 +20,7 @@ from tamis.tour.packed_dense import packed_dense
 from tamis.tour.pruned import Encoder, Judge, in_encoder, linear_weights, median_sentence, other_bytes
 from tamis.tour.rows import Configuration, Damage, LayerRow, ModelRow, Speed, Tour
 from tamis.tuning import Timing, time_interleaved
-from tamis.workloads.sentences import SENTENCES
+from tamis.workloads import SENTENCES
 
 SCORE = "wanda"
 

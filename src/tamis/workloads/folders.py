@@ -10,8 +10,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from tamis.formats import CSR
-from tamis.formats.smtx import read_smtx, write_smtx
+from tamis.formats import CSR, read_smtx, write_smtx
 from tamis.storage import written_beside
 from tamis.workloads.dlmc import PATTERNS, SHAPES, SPARSITIES, Spec, cut, generate, unit_shape
 from tamis.workloads.layers import divides, one_weight_per_role

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from tamis.formats.row_statistics import RowStatistics
+from tamis.formats import RowStatistics
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tamis.bench.measurement import Entrant, Machine, Timed, Unavailable, joules
 from tamis.bench.spmm.contestants import Contestant, Prepared
 from tamis.bench.spmm.operands import Operands
 from tamis.bench.spmm.rows import Row, cell_name
-from tamis.workloads.manifest import Manifest
+from tamis.workloads import Manifest
 
 COLD_BYTES = 256 << 20
 

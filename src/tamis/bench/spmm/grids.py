@@ -11,9 +11,7 @@ from torch import Tensor, nn
 
 from tamis.bench.spmm.cell import Cell
 from tamis.bench.spmm.contestants import ALL, CANDIDATES, DENSE, OURS, ROUNDED, Contestant
-from tamis.workloads.dlmc import Family, Spec, cut, generate
-from tamis.workloads.folders import PatternFile
-from tamis.workloads.layers import divides, one_weight_per_role
+from tamis.workloads import Family, PatternFile, Spec, cut, divides, generate, one_weight_per_role
 
 Grid = Literal["quick", "default", "full"]
 

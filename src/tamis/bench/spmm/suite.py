@@ -13,8 +13,7 @@ from tamis.bench.spmm import rows
 from tamis.bench.spmm.cell import Cell, run_cell
 from tamis.bench.spmm.grids import Grid, Job, file_jobs, jobs, layer_jobs
 from tamis.bench.spmm.rows import CellKey, Row
-from tamis.workloads.folders import find_smtx
-from tamis.workloads.manifest import describe
+from tamis.workloads import describe, find_smtx
 
 _SHARE_S = {"quick": 0.06, "default": 0.1, "full": 0.05}
 

@@ -17,7 +17,7 @@ from tamis.bench.spmm.contestants.prepared import Prepared, as_is, transposed
 from tamis.bench.spmm.operands import Operands
 from tamis.formats import BSR, CSR, NM, quantize_rows
 from tamis.ops.spmm import SpmmPlan
-from tamis.workloads.dlmc import unit_shape
+from tamis.workloads import unit_shape
 
 Format = CSR | BSR | NM
 

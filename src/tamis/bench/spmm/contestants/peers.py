@@ -20,7 +20,7 @@ from tamis.bench.measurement import Unavailable
 from tamis.bench.spmm.contestants import mkl
 from tamis.bench.spmm.contestants.prepared import Prepared, as_is, transposed
 from tamis.bench.spmm.operands import Operands
-from tamis.workloads.dlmc import unit_shape
+from tamis.workloads import unit_shape
 
 _SCIPY_LIMIT = 1_000_000_000
 
