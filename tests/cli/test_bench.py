@@ -10,7 +10,7 @@ from tamis.bench.spmm import rows
 from tamis.bench.spmm.contestants import listed as contestants
 from tamis.cli import bench
 from tamis.cli.bench import app
-from tamis.workloads.folders import make_dlmc
+from tamis.workloads import make_dlmc
 
 pytest.importorskip("matplotlib", reason="extra tamis[bench]")
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tamis.cli.data import app
-from tamis.workloads.folders import find_smtx
+from tamis.workloads import find_smtx
 
 
 def made(tmp_path, *arguments):

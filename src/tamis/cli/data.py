@@ -35,8 +35,7 @@ def make(
 ) -> None:
     """Write a folder of .smtx patterns laid out as PATTERN/FAMILY/SPARSITY, and manifest.csv."""
     from tamis.pretrained import load_minilm
-    from tamis.workloads.dlmc import PATTERNS, SPARSITIES
-    from tamis.workloads.folders import make_dlmc, make_layers
+    from tamis.workloads import PATTERNS, SPARSITIES, make_dlmc, make_layers
 
     if output.is_file():
         raise ValueError(f"tamis data make: -o {output} is a file; expected a folder to write.")

@@ -12,8 +12,7 @@ from tamis.bench.spmm.cell import Cell, breakeven_calls, run_cell
 from tamis.bench.spmm.contestants import Contestant, Prepared
 from tamis.bench.spmm.contestants.peers import dense_linear, dense_mm
 from tamis.bench.spmm.contestants.prepared import as_is
-from tamis.workloads.dlmc import Spec, generate
-from tamis.workloads.manifest import describe
+from tamis.workloads import Spec, describe, generate
 
 MACHINE = Machine("cpu", "a cpu", "avx2", 1, "torch 2", "abc", 100.0)
 CELL = Cell("grid", "a", "unstructured", "magnitude", 0.5, 8, 8)

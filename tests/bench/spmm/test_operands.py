@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tamis.bench.spmm.operands import Operands
-from tamis.workloads.dlmc import Spec, generate
+from tamis.workloads import Spec, generate
 
 
 @pytest.fixture(params=[(1, 0.0), (7, 0.5), (64, 0.9), (64, 0.98)], ids=str)

@@ -18,7 +18,7 @@ from tamis.bench.spmm.cell import Cell
 from tamis.bench.spmm.contestants.listed import DENSE, ROLES
 from tamis.bench.spmm.grids import Job
 from tamis.bench.spmm.suite import Options
-from tamis.workloads.folders import make_dlmc
+from tamis.workloads import make_dlmc
 
 MACHINE = Machine("cpu", "a cpu", "avx2", 1, "torch 2", "abc", 100.0)
 

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from tamis.cli.bench_emotion import emotion
-from tamis.cli.bench_spmm import spmm
-from tamis.cli.bench_voxel import voxel
+from tamis.cli.bench.emotion_suite import emotion
+from tamis.cli.bench.spmm_suite import spmm
+from tamis.cli.bench.voxel_suite import voxel
+
+__all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(spmm)

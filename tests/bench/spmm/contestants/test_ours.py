@@ -8,7 +8,7 @@ from tamis.bench.spmm.contestants import ours
 from tamis.bench.spmm.contestants.listed import CANDIDATES, OURS, ROUNDED
 from tamis.bench.spmm.operands import Operands
 from tamis.formats import BSR, CSR, NM
-from tamis.workloads.dlmc import Spec, generate
+from tamis.workloads import Spec, generate
 
 
 @pytest.mark.parametrize("contestant", OURS, ids=lambda contestant: contestant.name)

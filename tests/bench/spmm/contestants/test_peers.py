@@ -11,7 +11,7 @@ from tamis.bench.measurement import Unavailable
 from tamis.bench.spmm.contestants import mkl, peers
 from tamis.bench.spmm.contestants.listed import ALL, CANDIDATES, DENSE, PACKED_DENSE, PEERS, ROLES, ROUNDED
 from tamis.bench.spmm.operands import Operands
-from tamis.workloads.dlmc import Spec, generate
+from tamis.workloads import Spec, generate
 
 CASES = [
     pytest.param(contestant, pattern, id=f"{contestant.name}-{pattern}")
@@ -93,7 +93,7 @@ def test_numba_in_its_own_process():
     script = """
 from tamis.bench.spmm.contestants import peers
 from tamis.bench.spmm.operands import Operands
-from tamis.workloads.dlmc import Spec, generate
+from tamis.workloads import Spec, generate
 for n in (1, 8, 33):
     given = Operands.make(generate(Spec(64, 96, 0.75)), n, "unstructured")
     prepared = peers.numba_csr(given, n)
