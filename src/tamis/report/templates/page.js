@@ -1,5 +1,5 @@
 // Tables sort by a click on a column's head; numbers by their value, which data-v holds.
-for (const table of document.querySelectorAll("table.sorts")) {
+for (const table of document.querySelectorAll("table")) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => head.addEventListener("click", () => {
     const down = head.getAttribute("aria-sort") === "ascending";
