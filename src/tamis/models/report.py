@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from tamis.pruning.table import text_table
+from tamis.report import Column, Table, mib, words
 
 
 @dataclass(frozen=True)
@@ -68,21 +68,16 @@ class SparsifyReport:
         return tuple(row for row in self.rows if row.replaced)
 
     def __str__(self) -> str:
-        header = (
-            "layer",
+        header: list[str | Column] = [
+            words("layer"),
             "shape",
             "sparsity",
             "n",
-            "format",
-            "kernel",
-            "dense ms",
-            "sparse ms",
-            "error",
-            "verdict",
-        )
-        table = text_table(
-            header, [_cells(row) for row in self.rows], left=("layer", "format", "kernel", "verdict")
-        )
+            words("format"),
+            words("kernel"),
+        ]
+        header += [Column("dense", "ms"), Column("sparse", "ms"), "error", words("verdict")]
+        table = Table(header, map(_cells, self.rows))
         return f"{table}\n{self.summary()}"
 
     def summary(self) -> str:
@@ -98,7 +93,7 @@ class SparsifyReport:
         speed = f", {dense:.2f} -> {sparse:.2f} ms ({self.times})" if sparse else ""
         return (
             f"{len(rows)} of {len(self.rows)} linear layers are sparse now{speed}, "
-            f"{before / 2**20:.1f} -> {after / 2**20:.1f} MiB of weights."
+            f"{mib(before)} -> {mib(after)} MiB of weights."
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from tamis.pruning.table import text_table
+from tamis.report import Table, words
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class PruneReport:
         ]
         measured = any(row.output_error is not None for row in self.rows)
         quality = f"{self.method}: output error" if measured else f"kept {self.method}"
-        table = text_table(("layer", "shape", "sparsity", quality, ""), cells, left=("layer", ""))
+        table = Table([words("layer"), "shape", "sparsity", quality, words("")], cells)
         weights = sum(row.weights for row in self.pruned)
         share = weights / self.model_weights if self.model_weights else 0.0
         return (

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
-from tamis.storage import write_text
+from tamis.report import (
+    Cell,
+    Column,
+    Facts,
+    Figure,
+    Folded,
+    Heading,
+    Image,
+    Key,
+    Line,
+    Numbers,
+    Paragraph,
+    Part,
+    Table,
+    Title,
+    mib,
+    percent,
+    times,
+    words,
+    write_page,
+)
 from tamis.tour import charts
-from tamis.tour import markup as html
-from tamis.tour.markup import Cell
 from tamis.tour.rows import INTACT, LayerRow, ModelRow, Speed, Tour
 from tamis.tour.verdict import best_row, verdict, warning
 
@@ -18,10 +35,10 @@ A_BUSY_MACHINE = 0.25
 
 def write_report(tour: Tour, path: Path) -> None:
     """Write the page, complete or not at all."""
-    write_text(path, html.page(f"tamis: {tour.model}, sparse and dense", _body(tour)))
+    write_page(path, f"tamis: {tour.model}, sparse and dense", _body(tour))
 
 
-def _body(tour: Tour) -> Iterator[str]:
+def _body(tour: Tour) -> Iterator[Part]:
     yield from _head(tour)
     yield from _trade_off(tour)
     yield from _damage(tour)
@@ -32,37 +49,36 @@ def _body(tour: Tour) -> Iterator[str]:
     yield from _method(tour)
 
 
-def _head(tour: Tour) -> Iterator[str]:
-    yield f'<header><p class="over">tamis tour · {escape(tour.model)}</p><h1>{escape(verdict(tour))}</h1></header>'
-    words = warning(tour)
-    if words:
-        yield html.paragraph(words, "warning")
+def _head(tour: Tour) -> Iterator[Part]:
+    yield Title(verdict(tour), over=f"tamis tour · {tour.model}")
+    said = warning(tour)
+    if said:
+        yield Paragraph(said, "warning")
     shown = best_row(tour)
     if shown is not None:
         packed = tour.packed_batch
-        yield html.numbers(
+        yield Numbers(
             [
-                (f"{tour.speedup(shown):.2f}×", "the speed of dense PyTorch, whole model"),
+                (times(tour.speedup(shown)), "the speed of dense PyTorch, whole model"),
                 *(
-                    [(f"{packed.ms / shown.batch.ms:.2f}×", "the speed of dense with packed weights")]
+                    [(times(packed.ms / shown.batch.ms), "the speed of dense with packed weights")]
                     if packed
                     else []
                 ),
                 (f"{shown.mean_cosine:.3f}", f"mean cosine; worst sentence {shown.min_cosine:.3f}"),
                 (
-                    f"{(shown.format_bytes + shown.packed_bytes) / tour.dense_bytes:.2f}×",
+                    times((shown.format_bytes + shown.packed_bytes) / tour.dense_bytes),
                     "the memory of the dense linear weights",
                 ),
             ]
         )
 
 
-def _trade_off(tour: Tour) -> Iterator[str]:
-    yield html.heading("What speed costs")
-    patterns = list(dict.fromkeys(row.configuration.pattern for row in tour.rows))
-    entries = [(charts.pattern_class(tour, p), p) for p in patterns]
-    yield html.key([*entries, ("hollow", f"ruined: mean cosine below {INTACT}")])
-    yield html.figure(
+def _trade_off(tour: Tour) -> Iterator[Part]:
+    yield Heading("What speed costs")
+    entries = [(charts.series(tour, p), p) for p in charts.patterns(tour)]
+    yield Key([*entries, ("hollow", f"ruined: mean cosine below {INTACT}")])
+    yield Figure(
         charts.trade_off(tour),
         f"Every point is the whole model in one configuration; small numbers are its sparsity in percent. The shaded band is where "
         f"embeddings count as intact (mean cosine of {INTACT} or more over {tour.sentences} sentences); the ring marks the fastest "
@@ -70,14 +86,13 @@ def _trade_off(tour: Tour) -> Iterator[str]:
     )
 
 
-def _damage(tour: Tour) -> Iterator[str]:
-    yield html.heading("What pruning does to the embeddings")
-    patterns = list(dict.fromkeys(row.configuration.pattern for row in tour.rows))
-    entries = [(charts.pattern_class(tour, p), p) for p in patterns]
+def _damage(tour: Tour) -> Iterator[Part]:
+    yield Heading("What pruning does to the embeddings")
+    entries = [(charts.series(tour, p), p) for p in charts.patterns(tour)]
     if tour.damages:
         entries.append(("dash", "by magnitude alone"))
-    yield html.key(entries)
-    yield html.figure(
+    yield Key(entries)
+    yield Figure(
         charts.damage(tour),
         f"Solid: weights ranked by Wanda's score (size of the weight times the norm of its input, measured on {tour.calibration} "
         "calibration sentences that are not among the test sentences). "
@@ -89,39 +104,39 @@ def _damage(tour: Tour) -> Iterator[str]:
         + "One shot, no training afterwards.",
     )
     if any(row.configuration.pattern == "mixed" for row in tour.rows):
-        yield html.paragraph(
+        yield Paragraph(
             "The mixed models give every layer a pattern and a sparsity of its own. Each layer was pruned alone in every way that had "
             "been timed; the mixture then saves as much measured time as it can while its mean cosine on the calibration sentences "
             "stays above its aim. The test sentences had no say in it."
         )
 
 
-def _models(tour: Tour) -> Iterator[str]:
-    yield html.heading("Whole models")
-    header = [
-        ("configuration", ""),
-        ("sparsity", ""),
-        ("cosine", "mean"),
-        ("cosine", "worst"),
-        ("batch", "ms"),
-        ("batch", "vs dense"),
-        ("sentence", "ms"),
-        ("sentence", "vs dense"),
-        ("format", "MiB"),
-        ("packed", "MiB"),
+def _models(tour: Tour) -> Iterator[Part]:
+    yield Heading("Whole models")
+    header: list[str | Column] = [
+        words("configuration"),
+        "sparsity",
+        Column("cosine", "mean"),
+        Column("cosine", "worst"),
+        Column("batch", "ms"),
+        Column("batch", "vs dense"),
+        Column("sentence", "ms"),
+        Column("sentence", "vs dense"),
+        Column("format", "MiB"),
+        Column("packed", "MiB"),
     ]
-    yield html.table(header, _model_rows(tour))
-    yield html.paragraph(
+    yield Table(header, _model_rows(tour))
+    yield Paragraph(
         f"Cosines are to the dense model's embeddings, the mean over {tour.sentences} sentences and the worst of them. "
         f"Batch: {tour.sentences} sentences of their real lengths, {tour.tokens} tokens, {tour.padded_tokens} with padding. One "
         f"sentence: {tour.single_tokens} tokens; kernels were chosen for the batch. Medians; all models took turns. Memory is that "
-        f"of the linear weights alone; embeddings, norms and biases add {_mib(tour.other_bytes)} MiB to every model, dense or sparse. "
+        f"of the linear weights alone; embeddings, norms and biases add {mib(tour.other_bytes)} MiB to every model, dense or sparse. "
         f"Grey rows are ruined (mean cosine below {INTACT}).",
         "soft",
     )
     busy = max(s.waiting for s in _speeds(tour))
     if busy > A_BUSY_MACHINE:
-        yield html.paragraph(
+        yield Paragraph(
             f"Other programs wanted the same cores while this was timed: threads waited up to {100 * busy:.0f} % of the time. "
             "Run it again on a quiet machine before you quote it.",
             "warning",
@@ -132,62 +147,62 @@ def _speeds(tour: Tour) -> list[Speed]:
     return [tour.dense_batch, *(row.batch for row in tour.rows)]
 
 
-def _model_rows(tour: Tour) -> Iterator[html.Row]:
+def _model_rows(tour: Tour) -> Iterator[Line]:
     best = best_row(tour)
-    yield "opponent", _dense_cells("dense PyTorch", tour, tour.dense_batch, tour.dense_single)
+    yield Line(_dense_cells("dense PyTorch", tour, tour.dense_batch, tour.dense_single), "opponent")
     if tour.packed_batch is not None and tour.packed_single is not None:
-        yield "opponent", _dense_cells("dense, weights packed", tour, tour.packed_batch, tour.packed_single)
+        cells = _dense_cells("dense, weights packed", tour, tour.packed_batch, tour.packed_single)
+        yield Line(cells, "opponent")
     for row in tour.rows:
-        kind = "best" if row is best else "" if row.intact else "ruined"
-        yield (
-            kind,
-            [
-                row.configuration.pattern
-                if row.configuration.sparsity is not None
-                else row.configuration.name,
-                Cell(_percent(row.sparsity), row.sparsity),
-                Cell(f"{row.mean_cosine:.3f}", row.mean_cosine),
-                Cell(f"{row.min_cosine:.3f}", row.min_cosine),
-                Cell(f"{row.batch.ms:.1f}", row.batch.ms),
-                _times(tour.speedup(row)),
-                Cell(f"{row.single.ms:.2f}", row.single.ms),
-                _times(tour.dense_single.ms / row.single.ms),
-                Cell(_mib(row.format_bytes), row.format_bytes),
-                Cell(_mib(row.packed_bytes), row.packed_bytes),
-            ],
-        )
+        yield Line(_model_cells(tour, row), "best" if row is best else "" if row.intact else "ruined")
+
+
+def _model_cells(tour: Tour, row: ModelRow) -> list[str | Cell]:
+    configuration = row.configuration
+    return [
+        configuration.pattern if configuration.sparsity is not None else configuration.name,
+        Cell(percent(row.sparsity), row.sparsity),
+        _number(row.mean_cosine, ".3f"),
+        _number(row.min_cosine, ".3f"),
+        _number(row.batch.ms, ".1f"),
+        _factor(tour.speedup(row)),
+        _number(row.single.ms, ".2f"),
+        _factor(tour.dense_single.ms / row.single.ms),
+        _memory_of(row.format_bytes),
+        _memory_of(row.packed_bytes),
+    ]
 
 
 def _dense_cells(name: str, tour: Tour, batch: Speed, single: Speed) -> list[str | Cell]:
     packed = tour.dense_bytes if name != "dense PyTorch" else 0
     return [
         name,
-        Cell(_percent(0), 0.0),
-        Cell("1", 1.0),
-        Cell("1", 1.0),
-        Cell(f"{batch.ms:.1f}", batch.ms),
-        _times(tour.dense_batch.ms / batch.ms),
-        Cell(f"{single.ms:.2f}", single.ms),
-        _times(tour.dense_single.ms / single.ms),
-        Cell(_mib(tour.dense_bytes - packed), tour.dense_bytes - packed),
-        Cell(_mib(packed), packed),
+        Cell(percent(0), 0.0),
+        "1",
+        "1",
+        _number(batch.ms, ".1f"),
+        _factor(tour.dense_batch.ms / batch.ms),
+        _number(single.ms, ".2f"),
+        _factor(tour.dense_single.ms / single.ms),
+        _memory_of(tour.dense_bytes - packed),
+        _memory_of(packed),
     ]
 
 
-def _layers(tour: Tour) -> Iterator[str]:
-    yield html.heading("Layer by layer")
+def _layers(tour: Tour) -> Iterator[Part]:
+    yield Heading("Layer by layer")
     shown = best_row(tour) or max(tour.rows, key=lambda row: row.mean_cosine)
-    yield html.key(
+    yield Key(
         [
             ("plain", "dense"),
-            (charts.pattern_class(tour, shown.configuration.pattern), f"sparse: {shown.configuration.name}"),
+            (charts.series(tour, shown.configuration.pattern), f"sparse: {shown.configuration.name}"),
         ]
     )
-    yield html.figure(
+    yield Figure(
         charts.layer_times(tour, shown),
         f"Time of every linear layer in one forward pass over the batch (n = {tour.padded_tokens}), dense and sparse taking turns.",
     )
-    yield html.paragraph(
+    yield Paragraph(
         "For every configuration: what was chosen, why, and what dense would have cost. “Pays from” is the sparsity at which the cost "
         "model expects the kernel to overtake dense PyTorch; where that is 0 %, it would even without zeros, and part of the gain is the "
         "kernel's. The error is against the dense layer with the same zeros, in float64."
@@ -197,7 +212,7 @@ def _layers(tour: Tour) -> Iterator[str]:
         aside = f"{row.replaced} of {len(row.layers)} layers sparse, {dense_ms:.1f} → {now_ms:.1f} ms" + (
             "" if row.intact else ", ruined"
         )
-        yield html.folded(row.configuration.name, aside, _layer_table(row), row is shown)
+        yield Folded(row.configuration.name, aside, [_layer_table(row)], "open" if row is shown else "shut")
 
 
 def _layer_sums(row: ModelRow) -> tuple[float, float]:
@@ -207,20 +222,20 @@ def _layer_sums(row: ModelRow) -> tuple[float, float]:
     return dense, sum((layer.sparse_ms if layer.replaced else layer.dense_ms) or 0.0 for layer in timed)
 
 
-def _layer_table(row: ModelRow) -> str:
-    header = [
-        ("layer", ""),
-        ("shape", "out × in"),
-        ("sparsity", ""),
-        ("format", ""),
-        ("dense", "ms"),
-        ("sparse", "ms"),
-        ("pays from", "sparsity"),
-        ("error", "relative"),
-        ("memory", "MiB"),
-        ("choice and reason", ""),
+def _layer_table(row: ModelRow) -> Table:
+    header: list[str | Column] = [
+        words("layer"),
+        Column("shape", "out × in"),
+        "sparsity",
+        words("format"),
+        Column("dense", "ms"),
+        Column("sparse", "ms"),
+        Column("pays from", "sparsity"),
+        Column("error", "relative"),
+        Column("memory", "MiB"),
+        words("choice and reason"),
     ]
-    return html.table(header, (("", _layer_cells(r)) for r in row.layers), text=(0, 3, 9))
+    return Table(header, map(_layer_cells, row.layers))
 
 
 def _layer_cells(row: LayerRow) -> list[str | Cell]:
@@ -230,61 +245,59 @@ def _layer_cells(row: LayerRow) -> list[str | Cell]:
     return [
         charts.short_name(layer.name),
         Cell(f"{m} × {k}", m * k),
-        Cell(_percent(layer.sparsity), layer.sparsity),
+        Cell(percent(layer.sparsity), layer.sparsity),
         layer.format or "–",
         _number(layer.dense_ms, ".3f"),
         _number(layer.sparse_ms, ".3f"),
-        Cell("–") if row.crossover is None else Cell(f"{100 * row.crossover:.0f} %", row.crossover),
+        Cell("–") if row.crossover is None else Cell(percent(row.crossover, 0), row.crossover),
         _number(layer.error, ".0e"),
-        Cell(_mib(row.format_bytes + row.packed_bytes), row.format_bytes + row.packed_bytes),
+        _memory_of(row.format_bytes + row.packed_bytes),
         f"{choice}: {layer.reason.removesuffix(' (measured)')}",
     ]
 
 
-def _memory(tour: Tour) -> Iterator[str]:
-    yield html.heading("Memory")
-    yield html.key(
+def _memory(tour: Tour) -> Iterator[Part]:
+    yield Heading("Memory")
+    yield Key(
         [
             ("bar", "in its format: what is saved to disk"),
             ("bar pale", "packed copies: what the kernels read"),
         ]
     )
-    yield html.figure(
+    yield Figure(
         charts.memory(tour),
         "A sparse layer keeps its format and, beside it, packed copies for a few ranges of batch sizes, so a model of moderate "
         "sparsity takes more memory than the dense one. On disk it takes the format alone.",
     )
 
 
-def _street(tour: Tour) -> Iterator[str]:
+def _street(tour: Tour) -> Iterator[Part]:
     street = tour.street
     if street is None:
         return
-    yield html.heading("A point cloud")
-    yield html.numbers(
+    yield Heading("A point cloud")
+    yield Numbers(
         [
             (f"{street.ms:.0f} ms", f"from {street.points:,} raw points to a class for each"),
             (f"{100 * street.mean_iou:.0f} %", "mIoU with the labels of the generator"),
         ]
     )
     if street.picture is not None:
-        yield html.picture(
-            street.picture.name, f"{street.name} in the colours of its classes", street.page.name
-        )
-    yield html.paragraph(
+        yield Image(street.picture.name, f"{street.name} in the colours of its classes", street.page.name)
+    yield Paragraph(
         f"A scan of a generated street, {street.name}, that was no part of the training. A network of sparse convolutions "
         f"({street.network}; trained on {street.trained_on}) labels its {street.voxels:,} voxels of {street.voxel_size_m:g} m; of the "
         f"time, {street.plan_ms:.0f} ms go into finding voxels, levels and kernel maps. Open {street.page.name} to turn and zoom it."
     )
-    yield html.table(
-        [("class", ""), ("intersection over union", "")],
-        (("", [name, Cell(_percent(value), value)]) for name, value in street.iou.items()),
+    yield Table(
+        [words("class"), "intersection over union"],
+        ([name, Cell(percent(value), value)] for name, value in street.iou.items()),
     )
 
 
-def _method(tour: Tour) -> Iterator[str]:
-    yield html.heading("How it was measured")
-    yield html.paragraph(
+def _method(tour: Tour) -> Iterator[Part]:
+    yield Heading("How it was measured")
+    yield Paragraph(
         "Copies of one model were pruned in one shot; every linear layer became sparse where its sparse form was faster on this "
         "machine, and stayed dense elsewhere. Layers and whole models were timed in turns (A B C A B C …) in one process, warm, and the "
         "figures are medians. “Dense PyTorch” is the model as loaded. “Weights packed” is the same dense model with its linear layers "
@@ -292,20 +305,16 @@ def _method(tour: Tour) -> Iterator[str]:
         f"embedding of a sentence is the mean over its tokens, and its cosine is to the dense model's embedding of the same sentence, "
         f"over {tour.sentences} English sentences; another language or text may bear less."
     )
-    yield html.facts(tour.environment)
+    yield Facts(tour.environment)
 
 
-def _times(ratio: float) -> Cell:
-    return Cell(f"{ratio:.2f}×", ratio)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _factor(value: float) -> Cell:
+    return Cell(times(value), value)
 
 
 def _number(value: float | None, form: str) -> Cell:
     return Cell("–") if value is None else Cell(f"{value:{form}}", value)
 
 
-def _mib(count: int) -> str:
-    return f"{count / 2**20:.1f}"
+def _memory_of(count: int) -> Cell:
+    return Cell(mib(count), count)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
-import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from tamis.report import application
 from tamis.storage import write_text
 from tamis.voxel.pictures.colours import UNLABELLED, label_colours
 
@@ -51,5 +50,4 @@ def save_page(
         ).decode(),
     }
     template = (files("tamis.voxel.pictures") / "page.html").read_text("utf-8")
-    data = json.dumps(cloud).replace("<", "\\u003c")
-    write_text(path, template.replace("__TITLE__", html.escape(title)).replace("__CLOUD__", data))
+    write_text(path, application(title, template, cloud=cloud))
