@@ -18,10 +18,22 @@ import torch, time, sys
 threads, start, before = torch.get_num_threads(), time.process_time(), set(sys.modules)
 import tamis
 spent = time.process_time() - start
-heavy = {"scipy", "transformers", "numba", "matplotlib", "pandas", "typer", "lightning_fabric", "pydantic"} & (set(sys.modules) - before)
+heavy = {"scipy", "transformers", "numba", "matplotlib", "pandas", "typer", "lightning_fabric", "pydantic", "filelock", "jinja2"} & (set(sys.modules) - before)
 print(spent < 0.3, torch.get_num_threads() == threads, *sorted(heavy))
 """
     assert run(code) == "True True"
+
+
+def test_ops_import_nothing_beyond_torch_and_numpy() -> None:
+    """Whatever stands below the operators (formats, tuning, report, storage) imports its other libraries where it uses them."""
+    code = """
+import sys, numpy, torch
+before = set(sys.modules)
+import tamis.ops
+top = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(top - sys.stdlib_module_names - {"tamis"}))
+"""
+    assert run(code) == ""
 
 
 def test_using_every_part_leaves_the_thread_count_alone() -> None:
