@@ -114,6 +114,13 @@ def test_a_loaded_model_trains(saved):
     assert model(X).square().mean() < before
 
 
+def test_what_the_kernel_was_chosen_for_is_kept(tmp_path):
+    model = sparse_mlp("4x1")
+    model[0] = SparseLinear(model[0].matrix, model[0].bias, n=1)
+    save_sparse(model, tmp_path)
+    assert load_sparse(tmp_path, mlp())[0].plan.n == 1
+
+
 def test_a_forced_kernel_is_kept(tmp_path):
     model = sparse_mlp("4x1")
     model[0] = SparseLinear(model[0].matrix, model[0].bias, kernel="cpu/spmm_csr")

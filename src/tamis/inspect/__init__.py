@@ -3,7 +3,7 @@
 from tamis.inspect.blocks import blocks
 from tamis.inspect.linear_layers import linear_layers
 from tamis.inspect.linear_weights import LinearWeight, find_linear_weights
-from tamis.inspect.memory import memory_of
+from tamis.inspect.memory import memory_of, return_free_memory
 from tamis.inspect.obstacles import obstacle, unusable
 from tamis.inspect.running import ModelInputs, evaluating, run_model
 from tamis.inspect.statistics import LayerStatistics, layer_statistics
@@ -24,6 +24,7 @@ __all__ = [
     "linear_layers",
     "memory_of",
     "obstacle",
+    "return_free_memory",
     "run_model",
     "trace",
     "unusable",

@@ -63,8 +63,10 @@ def best_contender(layer: nn.Linear, use: LayerUse, times: Times, budget_s: floa
     ------
     NotImplementedError   if no kernel covers the layer.
     """
+    n = max(use.tokens)
     layers = {
-        name: SparseLinear.from_dense(layer, make) for name, make in fitting_formats(layer.weight).items()
+        name: SparseLinear.from_dense(layer, make, n=n)
+        for name, make in fitting_formats(layer.weight).items()
     }
     timed = _measure(layer, layers, use, budget_s) if times == "measured" else _predict(layers, use)
     return min(timed, key=lambda contender: contender.sparse_ms)

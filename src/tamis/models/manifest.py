@@ -13,10 +13,12 @@ FORMAT, VERSION = "tamis sparse model", 1
 
 @dataclass(frozen=True)
 class SavedLayer:
-    """A SparseLinear: how its tensors are to be read (see ``formats.to_record``), and the kernel if one was forced."""
+    """A SparseLinear: how its tensors are to be read (see ``formats.to_record``), the kernel if one was forced, and the rows
+    of x that the kernel was chosen for if they are not the constructor's."""
 
     format: dict[str, str]
     kernel: str | None = None
+    n: int | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from tamis.inspect import memory_of
 from tamis.models import architecture
 from tamis.models.manifest import FILE, Manifest, SavedLayer, read_manifest, to_json
 from tamis.models.replacement import swap
-from tamis.nn import SparseLinear
+from tamis.nn import PLANNED_N, SparseLinear
 from tamis.storage import (
     read_tensors,
     remove_leftovers,
@@ -61,12 +61,17 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
         model_class=type(model).__name__,
         tensors=name,
         sha256=sha256,
-        layers={key: SavedLayer(to_record(layer.matrix)[1], layer.kernel) for key, layer in sparse.items()},
+        layers={key: _saved(layer) for key, layer in sparse.items()},
         tied=tied,
         architecture=architecture.describe(model),
     )
     write_text(folder / FILE, to_json(manifest))
     _remove_former(folder, name)
+
+
+def _saved(layer: SparseLinear) -> SavedLayer:
+    n = None if layer.plan.n == PLANNED_N else layer.plan.n
+    return SavedLayer(to_record(layer.matrix)[1], layer.kernel, n)
 
 
 def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
@@ -170,7 +175,8 @@ def _sparse_layer(
             f"but here has shape {here} and {'no' if old.bias is None else 'a'} bias."
         )
     # The bias stays the model's own parameter, filled later, since other layers may share it.
-    sparse = SparseLinear(matrix, old.bias, kernel=saved.kernel).train(old.training)
+    n = PLANNED_N if saved.n is None else saved.n
+    sparse = SparseLinear(matrix, old.bias, kernel=saved.kernel, n=n).train(old.training)
     weight = old.values if isinstance(old, SparseLinear) else old.weight
     sparse.values.requires_grad_(weight.requires_grad)
     return old, sparse

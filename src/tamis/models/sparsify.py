@@ -15,6 +15,7 @@ from tamis.inspect import (
     Where,
     find_linear_weights,
     obstacle,
+    return_free_memory,
     trace,
     unusable,
 )
@@ -93,6 +94,7 @@ def sparsify(
                 replaced.put(target.name, target.module, sparse, calls=len(use.tokens))
         del target
         missed = replaced.put_back_missed(example_inputs)
+    return_free_memory()
     return SparsifyReport(tuple(_put_back(row) if row.name in missed else row for row in rows), times)
 
 

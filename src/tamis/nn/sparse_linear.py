@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from tamis.formats import CSR, Layout, SparseMatrix
 from tamis.ops.spmm import SpmmPlan, linear_packed, plan_spmm
 
+PLANNED_N = 128  # rows of x that a kernel is chosen for, unless the caller knows better
+
 
 class SparseLinear(nn.Module):
     """``y = x @ W.T + bias`` with a sparse W, in place of an ``nn.Linear``.
@@ -65,7 +67,7 @@ class SparseLinear(nn.Module):
         bias: Tensor | None = None,
         *,
         kernel: str | None = None,
-        n: int = 128,
+        n: int = PLANNED_N,
     ) -> None:
         super().__init__()
         _check_arguments(matrix, bias)
@@ -82,7 +84,7 @@ class SparseLinear(nn.Module):
         to_sparse: Callable[[Tensor], SparseMatrix] = CSR.from_dense,
         *,
         kernel: str | None = None,
-        n: int = 128,
+        n: int = PLANNED_N,
     ) -> Self:
         """Store the nonzero weights of a linear layer.
 
