@@ -44,8 +44,8 @@ def test_rows_must_fit_the_columns() -> None:
         (ratio(None), "–"),
     ],
 )
-def test_numbers(made: str, text: str) -> None:
-    assert made == text
+def test_numbers(made: str | Cell, text: str) -> None:
+    assert (made.text if isinstance(made, Cell) else made) == text
 
 
 def test_ratios_are_shaded_by_how_far_they_are_from_one() -> None:

@@ -57,6 +57,7 @@ def style() -> Iterator[None]:
         "axes.titlelocation": "left",
         "axes.titlesize": 13,
         "axes.titleweight": "bold",
+        "figure.constrained_layout.w_pad": 0.1,
         "figure.facecolor": PAPER,
         "grid.color": LINE,
         "legend.fontsize": 11.5,

@@ -22,11 +22,12 @@ def mib(count: float) -> str:
     return f"{count / 2**20:.1f}"
 
 
-def duration(us: float | None) -> str:
-    """Microseconds in the unit that reads best: "12.5 µs", "310 µs", "12.0 ms"."""
+def duration(us: float | None) -> str | Cell:
+    """Microseconds as a table cell, in the unit that reads best: "12.5 µs", "310 µs", "12.0 ms"."""
     if us is None:
         return UNKNOWN
-    return f"{us:.1f} µs" if us < 100 else f"{us:.0f} µs" if us < 10_000 else f"{us / 1000:.1f} ms"
+    text = f"{us:.1f} µs" if us < 100 else f"{us:.0f} µs" if us < 10_000 else f"{us / 1000:.1f} ms"
+    return Cell(text, us)
 
 
 def ratio(value: float | None) -> str | Cell:

@@ -5,7 +5,10 @@ for (const table of document.querySelectorAll("table")) {
     const down = head.getAttribute("aria-sort") === "ascending";
     heads.forEach((other) => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    const key = (row) => row.cells[column].dataset.v ?? row.cells[column].textContent;
+    const key = (row) => {
+      const cell = row.cells[column], text = cell.textContent;
+      return cell.dataset.v ?? text.match(/^-?[\d.]+(?= ?[×%]?$)/)?.[0] ?? text;
+    };
     const order = (a, b) => {
       const [x, y] = [key(a), key(b)];
       const both = x !== "" && y !== "" && !isNaN(x) && !isNaN(y);

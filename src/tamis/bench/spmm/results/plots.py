@@ -1,21 +1,19 @@
-"""Figures of the SpMM suite, as SVG text for the page and PNG for everywhere else."""
+"""Figures of the SpMM suite, drawn within :func:`tamis.report.style`."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tamis.bench.spmm.results.summary import CellResult, Spread, grouped, pattern_rank
 from tamis.bench.spmm.rows import Row
+from tamis.report import COLOURS, INK, PLAIN, figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-OURS, DENSE = "#0b6e4f", "#444444"
+OURS, DENSE = COLOURS[0], PLAIN
 _PEER_LINE: dict[str, Any] = {"lw": 1.3, "marker": "o", "ms": 3}
 OTHERS: dict[str, dict[str, Any]] = {
     "dense_onednn": {"color": DENSE, "lw": 1.6, "ls": (0, (1, 1))},
@@ -25,31 +23,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "scipy_csr": {"color": "#b9b9b9", **_PEER_LINE},
     "numba_csr": {"color": "#c8553d", **_PEER_LINE},
 }
-LENGTHS = ("#a7d3c0", "#5aae8c", "#0b6e4f", "#063d2c", "#000000")
+LENGTHS = ("#a7d3c0", "#5aae8c", COLOURS[0], "#0a4a37", INK)
 
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#888888",
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "legend.frameon": False,
-}
 _COLUMNS = 3
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The look of all figures, while they are drawn and saved."""
-    import matplotlib
-
-    with matplotlib.rc_context(_STYLE):
-        yield
 
 
 def speed_figure(results: Sequence[CellResult], rows: Iterable[Row]) -> Figure:
@@ -59,7 +36,7 @@ def speed_figure(results: Sequence[CellResult], rows: Iterable[Row]) -> Figure:
     ]
     patterns = patterns or _patterns(results)[:1]
     others = [row for row in rows if row.contestant in OTHERS and row.speedup and row.status == "ok"]
-    figure, panels = _panels(len(patterns))
+    drawn, panels = _panels(len(patterns))
     for axes, pattern in zip(panels, patterns, strict=False):
         ours = grouped(
             [r for r in results if r.row.pattern == pattern], _target, lambda result: result.vs_dense
@@ -78,8 +55,8 @@ def speed_figure(results: Sequence[CellResult], rows: Iterable[Row]) -> Figure:
     entries = {
         label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(entries.values(), entries.keys(), fontsize=8.5, loc="outside right upper")
-    return figure
+    drawn.legend(entries.values(), entries.keys(), loc="outside right upper")
+    return drawn
 
 
 def peak_figure(results: Sequence[CellResult]) -> Figure | None:
@@ -87,7 +64,7 @@ def peak_figure(results: Sequence[CellResult]) -> Figure | None:
     of_peak = [r for r in results if r.row.peak_gflops and r.row.gflops and r.row.pattern == "unstructured"]
     if not of_peak:
         return None
-    figure, (axes,) = _panels(1, width=5.4)
+    drawn, (axes,) = _panels(1, width=460)
     lengths = sorted({result.row.n for result in of_peak})
     for n, colour in zip(lengths, LENGTHS[-len(lengths) :], strict=False):
         shares = grouped([r for r in of_peak if r.row.n == n], _target, _share_of_peak)
@@ -96,32 +73,16 @@ def peak_figure(results: Sequence[CellResult]) -> Figure | None:
     axes.set_ylim(0, 100)
     axes.set_ylabel("useful FLOP/s, % of FMA peak")
     _sparsity_axis(axes)
-    axes.legend(fontsize=8.5)
-    return figure
+    axes.legend()
+    return drawn
 
 
-def svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element."""
-    out = io.StringIO()
-    figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
-    text = out.getvalue()
-    return text[text.index("<svg") :]
-
-
-def save_png(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG at 160 dpi."""
-    figure.savefig(path, dpi=160, bbox_inches="tight", facecolor="white")
-
-
-def _panels(count: int, width: float = 3.7) -> tuple[Figure, Sequence[Axes]]:
-    from matplotlib.figure import Figure
-
+def _panels(count: int, width: int = 300) -> tuple[Figure, Sequence[Axes]]:
     lines, columns = -(-count // _COLUMNS), min(count, _COLUMNS)
-    figure = Figure(figsize=(width * columns, 3.6 * lines), layout="constrained")
-    axes = figure.subplots(lines, columns, sharey=True, squeeze=False).flatten()
+    made, axes = figure(width * columns, 270 * lines, rows=lines, columns=columns, sharey=True)
     for unused in axes[count:]:
         unused.remove()
-    return figure, list(axes[:count])
+    return made, axes[:count]
 
 
 def _draw_ours(axes: Axes, ours: Mapping[float, Spread]) -> None:
@@ -148,8 +109,6 @@ def _speed_axis(axes: Axes) -> None:
     ticks = [tick for tick in _TICKS if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}×" for tick in ticks])
     axes.minorticks_off()
-    axes.grid(axis="y", color="#e6e6e6", lw=0.8)
-    axes.set_axisbelow(True)
     _sparsity_axis(axes)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 from pathlib import Path
 
 from tamis.bench.spmm.contestants import ROLES
 from tamis.bench.spmm.results import plots, tables
-from tamis.bench.spmm.results.page import facts, figure, page, times
 from tamis.bench.spmm.results.summary import (
     CellResult,
     Spread,
@@ -21,6 +19,20 @@ from tamis.bench.spmm.results.summary import (
     trust,
 )
 from tamis.bench.spmm.rows import Row
+from tamis.report import (
+    Facts,
+    Figure,
+    Heading,
+    Paragraph,
+    Part,
+    Title,
+    percent,
+    save_figure,
+    style,
+    svg,
+    times,
+    write_page,
+)
 
 
 def write(rows: Sequence[Row], csv_path: Path, command: str) -> Path:
@@ -46,12 +58,8 @@ def write(rows: Sequence[Row], csv_path: Path, command: str) -> Path:
     if not rows:
         raise ValueError(f"report.write(rows, {csv_path}): no row to report; run the bench first.")
     html = csv_path.with_suffix(".html")
-    beside = html.with_name(html.name + ".part")
-    with plots.style():
-        beside.write_text(
-            page("tamis: sparse × dense products", _body(rows, csv_path, command)), encoding="utf-8"
-        )
-        beside.replace(html)
+    with style():
+        write_page(html, "tamis: sparse × dense products", _body(rows, csv_path, command))
         _write_png(rows, csv_path.with_suffix(".png"))
     return html
 
@@ -59,7 +67,7 @@ def write(rows: Sequence[Row], csv_path: Path, command: str) -> Path:
 def _write_png(rows: Sequence[Row], path: Path) -> None:
     grid = _section(cell_results(rows, ROLES), "grid")
     if grid:
-        plots.save_png(plots.speed_figure(grid, [row for row in rows if row.section == "grid"]), path)
+        save_figure(plots.speed_figure(grid, [row for row in rows if row.section == "grid"]), path)
 
 
 def verdict_of(rows: Sequence[Row]) -> str:
@@ -120,11 +128,11 @@ def _section(results: Sequence[CellResult], name: str) -> list[CellResult]:
     return [result for result in results if result.row.section == name]
 
 
-def _body(rows: Sequence[Row], csv_path: Path, command: str) -> Iterator[str]:
+def _body(rows: Sequence[Row], csv_path: Path, command: str) -> Iterator[Part]:
     results = cell_results(rows, ROLES)
     grid = _section(results, "grid") or _section(results, "files")
-    yield "<h1>Sparse × dense products: tamis, dense PyTorch, and the peers</h1>"
-    yield f'<p class="lede">{escape(verdict_of(rows))}</p>'
+    yield Title("Sparse × dense products: tamis, dense PyTorch, and the peers")
+    yield Paragraph(verdict_of(rows), "lede")
     yield _circumstances(rows, csv_path, command)
     if grid:
         yield from _grid_part(grid, rows)
@@ -133,103 +141,110 @@ def _body(rows: Sequence[Row], csv_path: Path, command: str) -> Iterator[str]:
     yield from _trust_part(rows)
 
 
-def _circumstances(rows: Sequence[Row], csv_path: Path, command: str) -> str:
+def _circumstances(rows: Sequence[Row], csv_path: Path, command: str) -> Facts:
     first = rows[0]
     builds = sorted({row.build for row in rows})
     dates = sorted({row.date for row in rows})
     peak = (
         f"{first.peak_gflops:.0f} GFLOP/s measured with all threads" if first.peak_gflops else "not measured"
     )
-    pairs = [
-        ("CPU", f"{first.cpu}, {first.threads} threads, instruction set {first.isa}, {first.dtype}"),
-        ("FMA peak", peak),
-        ("Versions", first.versions),
-        ("Measured", dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"),
-        ("Code", builds[0] if len(builds) == 1 else f"rows of {len(builds)} builds: {', '.join(builds)}"),
-        ("Rows", f"{len(rows)} in {csv_path.name}"),
-        ("Again", command),
-    ]
-    return facts(pairs)
+    pairs = {
+        "CPU": f"{first.cpu}, {first.threads} threads, instruction set {first.isa}, {first.dtype}",
+        "FMA peak": peak,
+        "Versions": first.versions,
+        "Measured": dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}",
+        "Code": builds[0] if len(builds) == 1 else f"rows of {len(builds)} builds: {', '.join(builds)}",
+        "Rows": f"{len(rows)} in {csv_path.name}",
+        "Again": command,
+    }
+    return Facts(pairs, code=("Again",))
 
 
-def _grid_part(grid: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[str]:
+def _grid_part(grid: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[Part]:
     section = grid[0].row.section
-    yield "<h2>Speed against sparsity</h2>"
-    svg = plots.svg(plots.speed_figure(grid, [row for row in rows if row.section == section]))
-    yield figure(
-        svg,
+    yield Heading("Speed against sparsity")
+    speeds = plots.speed_figure(grid, [row for row in rows if row.section == section])
+    yield Figure(
+        svg(speeds, "Speed relative to dense PyTorch against sparsity, a panel per pattern"),
         "Geometric means over shapes and n. Green: tamis with the plan that its chooser made; band = quartiles, dash = worst "
         "cell. Dashed line = dense PyTorch, the faster of torch.mm and F.linear in each cell. Dotted: dense with weights packed ahead "
         "for oneDNN, which is what AOTInductor, and torch.compile with a free batch size, make of frozen weights.",
     )
     yield tables.by_sparsity(grid)
-    yield "<h2>Every shape and length, unstructured</h2>"
+    yield Heading("Every shape and length, unstructured")
     yield tables.by_shape(grid)
     found = crossovers([result for result in grid if result.row.pattern == "unstructured"])
     if found:
-        yield "<h2>Crossover</h2><p>The sparsity from which sparse stays faster than dense, interpolated between measured ones.</p>"
+        yield Heading("Crossover")
+        yield Paragraph(
+            "The sparsity from which sparse stays faster than dense, interpolated between measured ones."
+        )
         yield tables.crossover_table(found)
     peak = plots.peak_figure(grid)
     if peak is not None:
-        yield "<h2>Share of the FMA peak</h2>"
-        yield figure(
-            plots.svg(peak),
+        yield Heading("Share of the FMA peak")
+        yield Figure(
+            svg(peak, "Share of the FMA peak against sparsity, a line per n"),
             "Useful operations (2 per nonzero and column) per second over the measured FMA peak; unstructured.",
         )
-    yield "<h2>Packing</h2><p>Making a plan and packing the values, from a matrix in its format; done once per matrix.</p>"
+    yield Heading("Packing")
+    yield Paragraph(
+        "Making a plan and packing the values, from a matrix in its format; done once per matrix."
+    )
     yield tables.packing_table(grid)
-    yield "<h2>The layout of nn.Linear</h2>"
+    yield Heading("The layout of nn.Linear")
     yield tables.linear_table(grid)
 
 
-def _decode_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[str]:
+def _decode_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[Part]:
     if _section(results, "decode"):
-        yield "<h2>Few columns: n = 1, 8, 16</h2>"
-        yield (
-            "<p>Warm: the same matrix again and again. Cold: calls cycle through copies of more than 256 MiB in all, so that every "
-            "weight comes from memory, as in the decoding of a large model.</p>"
+        yield Heading("Few columns: n = 1, 8, 16")
+        yield Paragraph(
+            "Warm: the same matrix again and again. Cold: calls cycle through copies of more than 256 MiB in all, so that every "
+            "weight comes from memory, as in the decoding of a large model."
         )
         yield tables.decode_table([row for row in rows if row.section == "decode"])
 
 
-def _layers_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[str]:
+def _layers_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[Part]:
     layers = _section(results, "layers")
     if layers:
-        yield f"<h2>Layers of a real model</h2><p>{layers[0].row.family}, pruned by magnitude, n = {layers[0].row.n}.</p>"
+        yield Heading("Layers of a real model")
+        yield Paragraph(f"{layers[0].row.family}, pruned by magnitude, n = {layers[0].row.n}.")
         yield tables.layers_table(layers)
 
 
-def _lengths_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[str]:
+def _lengths_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[Part]:
     lengths = _section(results, "lengths")
     if lengths:
-        yield "<h2>Lengths the plan was not made for</h2>"
+        yield Heading("Lengths the plan was not made for")
         yield tables.lengths_table(lengths)
 
 
-def _choice_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[str]:
+def _choice_part(results: Sequence[CellResult], rows: Sequence[Row]) -> Iterator[Part]:
     regret = regrets(rows, ROLES)
     if regret:
-        yield "<h2>How right the choice is</h2>"
-        yield (
-            "<p>On shapes, seeds and sparsities that no constant was fitted to, every kernel is timed beside the chosen one; the best is "
-            "found in a first pass, and times are compared in a second.</p>"
+        yield Heading("How right the choice is")
+        yield Paragraph(
+            "On shapes, seeds and sparsities that no constant was fitted to, every kernel is timed beside the chosen one; the best is "
+            "found in a first pass, and times are compared in a second."
         )
         yield tables.choice_table(regret, crossover_errors(_section(results, "grid")))
 
 
-def _trust_part(rows: Sequence[Row]) -> Iterator[str]:
+def _trust_part(rows: Sequence[Row]) -> Iterator[Part]:
     found = trust(rows)
-    yield "<h2>How it was measured, and how far to trust it</h2>"
-    yield (
-        "<p>Every contestant is compared with a float64 product first and not timed if it is wrong. Those on torch's thread pool take "
+    yield Heading("How it was measured, and how far to trust it")
+    yield Paragraph(
+        "Every contestant is compared with a float64 product first and not timed if it is wrong. Those on torch's thread pool take "
         "turns in one process (A B C A B C …), each call batched to about 1.5 ms; engines with a pool of their own get a time block of "
         "their own with dense repeated beside it, and their speed is relative to that. Figures are medians of samples without an "
-        "involuntary context switch, warm unless said otherwise.</p>"
+        "involuntary context switch, warm unless said otherwise."
     )
     if found:
-        yield (
-            f"<p>Median spread (interquartile range over median) of {found.rows} timed rows: {100 * found.spread:.0f} %. "
-            f"Rows during which threads of the bench waited for a CPU for 30 % of the time or more: {100 * found.disturbed:.1f} %.</p>"
+        yield Paragraph(
+            f"Median spread (interquartile range over median) of {found.rows} timed rows: {percent(found.spread, 0)}. "
+            f"Rows during which threads of the bench waited for a CPU for 30 % of the time or more: {percent(found.disturbed)}."
         )
     yield tables.not_timed_table(rows)
     yield tables.details_table(rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tamis.bench.spmm.results.page import Shaded, duration, ratio, table, times
 from tamis.bench.spmm.results.summary import (
     CellResult,
     Crossover,
@@ -15,11 +14,12 @@ from tamis.bench.spmm.results.summary import (
     packing,
 )
 from tamis.bench.spmm.rows import Row
+from tamis.report import Cell, Table, duration, ratio, times, words
 
-Line = list[str | Shaded]
+Line = list[str | Cell]
 
 
-def by_sparsity(results: Sequence[CellResult]) -> str:
+def by_sparsity(results: Sequence[CellResult]) -> Table:
     """Geometric mean, minimum and quartiles per (pattern, sparsity), against dense and against the best peer."""
     dense = grouped(results, _pattern_and_target, lambda result: result.vs_dense)
     peer = grouped(results, _pattern_and_target, lambda result: result.vs_peer)
@@ -52,15 +52,15 @@ def by_sparsity(results: Sequence[CellResult]) -> str:
         "min",
         "mostly",
     ]
-    return table(
+    return _table(
         header,
         lines,
-        text_columns=2,
+        words_in=2,
         caption="Speed of tamis relative to dense PyTorch, to dense with packed weights (oneDNN), and to each cell's best peer.",
     )
 
 
-def by_shape(results: Sequence[CellResult]) -> str:
+def by_shape(results: Sequence[CellResult]) -> Table:
     """Speed relative to dense: a line per (m, k, n), a column per sparsity; unstructured, magnitude family."""
     chosen = [r for r in results if r.row.pattern == "unstructured" and r.row.family in ("magnitude", "file")]
     targets = sorted({r.row.target for r in chosen if r.row.target is not None})
@@ -70,20 +70,20 @@ def by_shape(results: Sequence[CellResult]) -> str:
         [f"{m}×{k}", str(n), *(ratio(speeds.get(((m, k, n), target))) for target in targets)]
         for m, k, n in shapes
     ]
-    return table(["m×k", "n", *(_percent(target) for target in targets)], lines, text_columns=1)
+    return _table(["m×k", "n", *(_percent(target) for target in targets)], lines, words_in=1)
 
 
-def crossover_table(found: Mapping[tuple[int, int, int], Crossover]) -> str:
+def crossover_table(found: Mapping[tuple[int, int, int], Crossover]) -> Table:
     """A line per shape, a column per n."""
     lengths = sorted({n for _, _, n in found})
     shapes = sorted({(m, k) for m, k, _ in found})
     lines: list[Line] = [
         [f"{m}×{k}", *(_crossover(found.get((m, k, n))) for n in lengths)] for m, k in shapes
     ]
-    return table(["m×k", *(f"n = {n}" for n in lengths)], lines)
+    return _table(["m×k", *(f"n = {n}" for n in lengths)], lines)
 
 
-def packing_table(results: Sequence[CellResult]) -> str:
+def packing_table(results: Sequence[CellResult]) -> Table:
     """Median packing time and break-even per (pattern, sparsity)."""
     found = packing(results, _pattern_and_target)
     lines: list[Line] = [
@@ -96,14 +96,14 @@ def packing_table(results: Sequence[CellResult]) -> str:
         ]
         for (pattern, target), pack in found.items()
     ]
-    return table(
+    return _table(
         ["pattern", "sparsity", "pack (median)", "calls to break even", "cells that never do"],
         lines,
-        text_columns=2,
+        words_in=2,
     )
 
 
-def linear_table(results: Sequence[CellResult]) -> str:
+def linear_table(results: Sequence[CellResult]) -> Table:
     """Time of ``linear`` over that of ``spmm`` per n."""
     found = grouped(results, lambda row: row.n, lambda result: result.linear_vs_spmm)
     lines: list[Line] = [
@@ -113,10 +113,10 @@ def linear_table(results: Sequence[CellResult]) -> str:
     caption = (
         "Time of tamis.linear (row-major activations) over time of tamis.spmm; all patterns and sparsities."
     )
-    return table(["n", "cells", "geo. mean", "q1", "q3"], lines, text_columns=0, caption=caption)
+    return _table(["n", "cells", "geo. mean", "q1", "q3"], lines, words_in=0, caption=caption)
 
 
-def decode_table(rows: Sequence[Row]) -> str:
+def decode_table(rows: Sequence[Row]) -> Table:
     """A line per cell, a column per contestant: time, and speed relative to dense."""
     others = ["dense_onednn", "mkl_csr", "numba_csr", "torch_csr", "scipy_csr"]
     names = ["dense", "tamis_spmm", "tamis_linear", "tamis_bf16", "tamis_int8", *others]
@@ -132,10 +132,10 @@ def decode_table(rows: Sequence[Row]) -> str:
         line.append(duration(shared.dense_us) if shared else "–")
         line += [ratio(cell[name].speedup) if name in cell else "–" for name in names[1:]]
         lines.append(line)
-    return table(["m×k", "sparsity", "n", "cache", "dense", *names[1:]], lines, text_columns=1)
+    return _table(["m×k", "sparsity", "n", "cache", "dense", *names[1:]], lines, words_in=1)
 
 
-def layers_table(results: Sequence[CellResult]) -> str:
+def layers_table(results: Sequence[CellResult]) -> Table:
     """A line per layer and pruning."""
     lines: list[Line] = []
     for result in results:
@@ -154,10 +154,10 @@ def layers_table(results: Sequence[CellResult]) -> str:
             ]
         )
     header = ["layer", "m×k", "pattern", "sparsity", "row CoV", "dense", "tamis", "vs dense", "vs best peer"]
-    return table(header, lines, text_columns=3)
+    return _table(header, lines, words_in=3)
 
 
-def lengths_table(results: Sequence[CellResult]) -> str:
+def lengths_table(results: Sequence[CellResult]) -> Table:
     """Per n: speed with a plan of its own, and what a plan for another n costs."""
     own = grouped([r for r in results if r.row.planned_n == r.row.n], lambda row: row.n, lambda r: r.vs_dense)
     lines: list[Line] = [
@@ -165,12 +165,12 @@ def lengths_table(results: Sequence[CellResult]) -> str:
         for (n, planned_n), cost in foreign_plan_cost(results).items()
     ]
     caption = "Time with a plan made for another n, over the time with a plan made for this n (geometric mean; 1 = no loss)."
-    return table(
-        ["n", "plan made for", "own plan vs dense", "time ratio"], lines, text_columns=0, caption=caption
+    return _table(
+        ["n", "plan made for", "own plan vs dense", "time ratio"], lines, words_in=0, caption=caption
     )
 
 
-def choice_table(regret: Sequence[float], errors: Sequence[float]) -> str:
+def choice_table(regret: Sequence[float], errors: Sequence[float]) -> Table:
     """Time of the chosen kernel over the best one's, and predicted minus measured crossover."""
     spread = Spread.of(regret)
     lines: list[Line] = [
@@ -186,22 +186,18 @@ def choice_table(regret: Sequence[float], errors: Sequence[float]) -> str:
                 f"{100 * worst:.1f}",
             ]
         )
-    return table(["", "cells", "mean", "worst"], lines, text_columns=1)
+    return _table(["", "cells", "mean", "worst"], lines, words_in=1)
 
 
-def not_timed_table(rows: Iterable[Row]) -> str:
+def not_timed_table(rows: Iterable[Row]) -> Table:
     """Who was refused, failed or could not take part, and why."""
     lines: list[Line] = [
         [name, status, note, str(count)] for (name, status, note), count in not_timed(rows).items()
     ]
-    return (
-        table(["contestant", "status", "reason", "cells"], lines, text_columns=3, caption="Not timed.")
-        if lines
-        else ""
-    )
+    return _table(["contestant", "status", "reason", "cells"], lines, words_in=3, caption="Not timed.")
 
 
-def details_table(rows: Iterable[Row]) -> str:
+def details_table(rows: Iterable[Row]) -> Table:
     """How each contestant ran: block, and kernel or version, with the number of cells."""
     counts: dict[tuple[str, str, str], int] = {}
     for row in rows:
@@ -211,9 +207,7 @@ def details_table(rows: Iterable[Row]) -> str:
     lines: list[Line] = [
         [name, block, detail or "–", str(count)] for (name, block, detail), count in sorted(counts.items())
     ]
-    return table(
-        ["contestant", "time block", "what ran", "cells"], lines, text_columns=3, caption="What ran."
-    )
+    return _table(["contestant", "time block", "what ran", "cells"], lines, words_in=3, caption="What ran.")
 
 
 def _pattern_and_target(row: Row) -> tuple[str, float]:
@@ -228,6 +222,14 @@ def _peers_that_were_best(results: Iterable[CellResult]) -> dict[tuple[str, floa
             of_key = wins.setdefault(_pattern_and_target(result.row), {})
             of_key[result.best_peer] = of_key.get(result.best_peer, 0) + 1
     return {key: max(sorted(of_key), key=lambda name: of_key[name]) for key, of_key in wins.items()}
+
+
+def _table(
+    header: Sequence[str], lines: Iterable[Sequence[str | Cell]], *, words_in: int = 1, caption: str = ""
+) -> Table:
+    """A table whose first ``words_in`` columns are words and the rest numbers."""
+    columns = [words(name) if place < words_in else name for place, name in enumerate(header)]
+    return Table(columns, lines, caption=caption)
 
 
 def _crossover(found: Crossover | None) -> str:
