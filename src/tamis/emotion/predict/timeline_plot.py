@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.emotion.predict.result import EmotionResult
+from tamis.emotion.predict.result import EmotionResult, Moment
 from tamis.emotion.predict.view import clock
+from tamis.report import (
+    Cell,
+    Figure,
+    Paragraph,
+    Part,
+    Table,
+    Title,
+    figure,
+    name_axes,
+    percent,
+    save_figure,
+    style,
+    svg,
+    write_page,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawing
 
 COLOURS = {
     "angry": "#c8373b",
@@ -32,6 +44,7 @@ COLOURS = {
 FURTHER = ("#5aa9a3", "#a35a7a", "#4f4f4f", "#c9a0dc", "#95b8d1")
 SUFFIXES = (".png", ".svg", ".html")
 STEPS = 600
+_LABEL = "Shares of the emotion categories over time"
 
 
 def plot_timeline(result: EmotionResult, path: str | Path) -> Path:
@@ -53,11 +66,12 @@ def plot_timeline(result: EmotionResult, path: str | Path) -> Path:
         raise ValueError(f"plot_timeline({path.name!r}): the name must end in {', '.join(SUFFIXES)}.")
     if not result.timeline:
         raise ValueError(f"plot_timeline: {result.source} holds no speech, so there is nothing to draw.")
-    figure = draw(result)
-    if path.suffix == ".html":
-        path.write_text(page(result, picture(figure)), encoding="utf-8")
-    else:
-        figure.savefig(path, dpi=120)
+    with style():
+        drawn = draw(result)
+        if path.suffix == ".html":
+            write_page(path, result.source, page_parts(result, svg(drawn, _LABEL)))
+        else:
+            save_figure(drawn, path)
     return path
 
 
@@ -72,25 +86,20 @@ def shares_over_time(result: EmotionResult) -> tuple[NDArray[np.float64], NDArra
     return times, shares
 
 
-def draw(result: EmotionResult) -> Figure:
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
-
+def draw(result: EmotionResult) -> Drawing:
+    """The shares of the categories over time, stacked; call it within :func:`tamis.report.style`."""
     times, shares = shares_over_time(result)
     categories = list(result.votes)
-    figure = Figure(figsize=(9.0, 3.4), layout="constrained")
-    axes = figure.subplots()
+    drawn, (axes,) = figure(900, 320)
     axes.stackplot(times, np.nan_to_num(shares).T, colors=colours(categories), labels=categories, linewidth=0)
     axes.set_xlim(0.0, result.duration_s)
     axes.set_ylim(0.0, 1.0)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: clock(second)))
-    axes.set_xlabel("time (min:s); white = nobody speaks")
-    axes.set_ylabel("share of votes")
-    axes.set_title(result.source, loc="left", fontsize=10)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, reverse=True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure
+    axes.xaxis.set_major_formatter(lambda second, _: clock(second))
+    axes.yaxis.set_major_formatter(lambda share, _: percent(share, 0))
+    axes.grid(visible=False, axis="x")
+    name_axes(axes, "time (min:s); empty = nobody speaks", "share of votes")
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
+    return drawn
 
 
 def colours(categories: Sequence[str]) -> list[str]:
@@ -98,27 +107,16 @@ def colours(categories: Sequence[str]) -> list[str]:
     return [COLOURS.get(category) or next(further) for category in categories]
 
 
-def picture(figure: Figure) -> str:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
-    return base64.b64encode(data.getvalue()).decode("ascii")
+def page_parts(result: EmotionResult, picture: str) -> Iterator[Part]:
+    """The page of a prediction: picture, certainty, transcript, and the shares of every window."""
+    yield Title(result.source)
+    yield Figure(picture)
+    yield Paragraph(f"Two raters would disagree with probability {percent(result.p_disagree, 0)}.")
+    if result.transcript:
+        yield Paragraph(result.transcript, "quote")
+    yield Table(["from", "to", *result.votes], map(_cells, result.timeline))
 
 
-def page(result: EmotionResult, image: str) -> str:
-    rows = "".join(
-        f"<tr><td>{clock(m.start_s)}</td><td>{clock(m.end_s)}</td>"
-        + "".join(f"<td>{share:.0%}</td>" for share in m.votes.values())
-        + "</tr>"
-        for m in result.timeline
-    )
-    heads = "".join(f"<th>{html.escape(c)}</th>" for c in result.votes)
-    said = f"<p><q>{html.escape(result.transcript)}</q></p>" if result.transcript else ""
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(result.source)}</title>'
-        "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "img{width:100%}table{border-collapse:collapse}td,th{padding:.15rem .7rem;text-align:right}</style>"
-        f"<h1>{html.escape(result.source)}</h1>"
-        f'<img alt="Shares of the emotion categories over time" src="data:image/png;base64,{image}">'
-        f"<p>Two raters would disagree with probability {result.p_disagree:.0%}.</p>{said}"
-        f"<table><tr><th>from</th><th>to</th>{heads}</tr>{rows}</table></html>\n"
-    )
+def _cells(moment: Moment) -> list[str | Cell]:
+    times = (Cell(clock(second), second) for second in (moment.start_s, moment.end_s))
+    return [*times, *(Cell(percent(share, 0), share) for share in moment.votes.values())]
