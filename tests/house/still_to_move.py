@@ -4,7 +4,7 @@ UPWARDS: set[tuple[str, str]] = set()
 
 DEEP: set[tuple[str, str]] = {
     ("bench", "emotion"),
-    *(("cli", room) for room in ("emotion", "formats", "pruning", "tour", "voxel")),
+    ("cli", "emotion"),
     ("emotion", "training"),
     ("models", "pruning"),
     ("ops", "kernels"),

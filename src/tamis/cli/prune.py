@@ -49,8 +49,7 @@ def prune(
     from tamis.pretrained import load_minilm
     from tamis.pruning import METHODS
     from tamis.pruning import prune as prune_model
-    from tamis.tour.calibration_sentences import CALIBRATION
-    from tamis.tour.pruned import Encoder
+    from tamis.tour import CALIBRATION, Encoder
 
     folder = None if model == "minilm" else Path(model)
     if folder is not None and not (folder / "config.json").is_file():

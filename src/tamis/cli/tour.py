@@ -17,8 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from tamis.tour.rows import ModelRow, Tour
-    from tamis.tour.street import Street
+    from tamis.tour import ModelRow, Street, Tour
 
 app = typer.Typer(add_completion=False)
 
@@ -44,11 +43,7 @@ def tour(
     """Prune a real sentence encoder in many ways, run it on sparse kernels, compare with dense PyTorch; label a street."""
     from tamis.pretrained import load_minilm
     from tamis.pruning import parse_pattern
-    from tamis.tour import Encoder, Options, run, verdict
-    from tamis.tour.report import write_report
-    from tamis.tour.street import label_street
-    from tamis.tour.table import write_table
-    from tamis.tour.verdict import warning
+    from tamis.tour import Encoder, Options, label_street, run, verdict, warning, write_report, write_table
 
     for name in pattern or []:
         parse_pattern(name)
@@ -120,7 +115,7 @@ def _progress(console: Console) -> Iterator[Callable[[str, int, int | None, str]
 
 
 def _models(found: Tour) -> Table:
-    from tamis.tour.verdict import best_row
+    from tamis.tour import best_row
 
     table = Table(
         title=f"{found.model}, whole model, {found.sentences} sentences",
@@ -179,8 +174,7 @@ def _cells(found: Tour, row: ModelRow) -> list[str]:
 
 def _layers(found: Tour) -> Table:
     """The layers of the configuration that the verdict is about; the page has all."""
-    from tamis.tour.charts import short_name
-    from tamis.tour.verdict import best_row
+    from tamis.tour import best_row, short_name
 
     shown = best_row(found) or max(found.rows, key=lambda row: row.mean_cosine)
     table = Table(
