@@ -6,9 +6,7 @@ DEEP: set[tuple[str, str]] = {
     ("bench", "emotion"),
     ("cli", "emotion"),
     ("emotion", "training"),
-    ("models", "pruning"),
-    ("ops", "kernels"),
 }
 
 # Folders of src/tamis with more files than 15, and how many they have.
-FULL: dict[str, int] = {"formats": 20, "tour": 16}
+FULL: dict[str, int] = {"formats": 19}

@@ -7,8 +7,10 @@ from tamis.kernels.reference.sparse_conv import (
     sparse_conv_weight_gradient,
     sparse_conv_weight_stationary,
 )
+from tamis.kernels.reference.spmm import ACTIVATIONS
 
 __all__ = [
+    "ACTIVATIONS",
     "block_cuts",
     "brute_force",
     "kernel_map_binary",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tamis.kernels.cpu import PackedMatrix, pack_values
-from tamis.kernels.reference.spmm import ACTIVATIONS
+from tamis.kernels.reference import ACTIVATIONS
 from tamis.ops.choice import Kernel
 from tamis.ops.observed import observed, transformed
 from tamis.ops.spmm.cost import SpmmProblem
