@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from torch import Tensor
 
+from tamis.storage import written_beside
 from tamis.voxel import PointCloud, read_points, scenes
 from tamis.voxel import profile as cloud_profile
 
@@ -88,15 +89,15 @@ def segment(
     segmenter = load_segmenter(weights)
     labels = segmenter.predict(_from_sensor(cloud))
     names = segmenter.recipe.label_names
-    output.mkdir(parents=True, exist_ok=True)
     stem = output / name
-    np.savez_compressed(
-        f"{stem}.labels.npz",
-        points=cloud.points.numpy(),
-        labels=labels.numpy(),
-        label_names=np.array(names),
-        origin=np.array(cloud.origin),
-    )
+    with written_beside(f"{stem}.labels.npz") as part, part.open("wb") as file:
+        np.savez_compressed(
+            file,
+            points=cloud.points.numpy(),
+            labels=labels.numpy(),
+            label_names=np.array(names),
+            origin=np.array(cloud.origin),
+        )
     save_png(f"{stem}.png", cloud.points, labels, names, title=name)
     save_page(f"{stem}.html", cloud.points, labels, names, title=name)
     table = Table("class", "points", "share")

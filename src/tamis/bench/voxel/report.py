@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import geometric_mean
+from typing import TYPE_CHECKING
 
 from tamis.bench.voxel.rows import VoxelRow
+from tamis.report import PLAIN, figure, save_figure, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
 
 
 def markdown(rows: Sequence[VoxelRow], command: str) -> str:
@@ -42,25 +47,27 @@ def verdict(rows: Iterable[VoxelRow]) -> str:
 
 def save_plot(rows: Sequence[VoxelRow], path: Path) -> None:
     """Bars per layer: useful GFLOP/s of every contestant, and the machine's FMA peak."""
-    from matplotlib.figure import Figure
-
     layers = [row for row in _of(rows, "layers") if row.gflops and not row.contestant.startswith("reference")]
     cells = list(dict.fromkeys(row.cell for row in layers))
     names = list(dict.fromkeys(row.contestant for row in layers))
-    figure = Figure(figsize=(max(6.0, 0.75 * len(cells) + 2), 4.2), layout="constrained")
-    axes = figure.subplots()
+    with style():
+        save_figure(_bars(layers, cells, names), path)
+
+
+def _bars(layers: Sequence[VoxelRow], cells: Sequence[str], names: Sequence[str]) -> Drawing:
+    drawn, (axes,) = figure(max(430, 54 * len(cells) + 200), 340)
     width = 0.8 / max(1, len(names))
     for position, name in enumerate(names):
         found = {row.cell: row.gflops or 0.0 for row in layers if row.contestant == name}
         places = [x + (position - (len(names) - 1) / 2) * width for x in range(len(cells))]
         axes.bar(places, [found.get(cell, 0.0) for cell in cells], width, label=name)
     if layers and layers[0].peak_gflops:
-        axes.axhline(layers[0].peak_gflops, color="#444444", lw=1, ls=(0, (4, 3)), label="FMA peak")
-    axes.set_xticks(range(len(cells)), cells, rotation=40, ha="right", fontsize=8)
+        axes.axhline(layers[0].peak_gflops, color=PLAIN, lw=1, ls=(0, (4, 3)), label="FMA peak")
+    axes.set_xticks(range(len(cells)), cells, rotation=40, ha="right", fontsize=10)
     axes.set_ylabel("useful GFLOP/s")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
-    figure.savefig(path, dpi=140)
+    axes.grid(visible=False, axis="x")
+    drawn.legend(loc="outside right upper")
+    return drawn
 
 
 def _of(rows: Iterable[VoxelRow], section: str) -> list[VoxelRow]:

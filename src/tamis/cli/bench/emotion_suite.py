@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tamis.storage import write_text
+
 
 def emotion(
     recogniser: Annotated[Path, typer.Argument(help="Folder that training, or export, wrote.")],
@@ -18,9 +20,8 @@ def emotion(
     from tamis.bench.emotion import measure
 
     rows = measure(recogniser, recording)
-    out.mkdir(parents=True, exist_ok=True)
     path = out / "emotion_predict.csv"
-    rows.to_csv(path, index=False)
+    write_text(path, rows.to_csv(index=False))
     console = Console()
     console.print(rows[["what", "seconds", "times_real_time"]].to_string(index=False), highlight=False)
     console.print(str(path), soft_wrap=True, highlight=False)

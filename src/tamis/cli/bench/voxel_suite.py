@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from tamis.storage import write_text
+
 _Only = Annotated[
     list[str] | None,
     typer.Option(help="maps, scaling, layers, networks, memory or streaming; may be given often."),
@@ -44,7 +46,7 @@ def voxel(
             ),
         )
     page, plot = (outcome.csv_path.with_suffix(ending) for ending in (".md", ".png"))
-    page.write_text(suite.markdown(outcome.rows, " ".join(["tamis", *sys.argv[1:]])), "utf-8")
+    write_text(page, suite.markdown(outcome.rows, " ".join(["tamis", *sys.argv[1:]])))
     written = [outcome.csv_path, page]
     if "layers" in wanted:
         suite.save_plot(outcome.rows, plot)
