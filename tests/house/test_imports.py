@@ -34,7 +34,7 @@ PROGRAMS = {"cli", "service", "tour", "bench"}
 FORBIDDEN = {
     "voxel": {"pruning"},
     "emotion": {"pruning"},
-    "models": {"voxel", "emotion"},
+    "models": {"voxel", "emotion", "pruning"},
     TOP: {"voxel", "emotion"},
     "nn": {"voxel", "emotion"},
     "formats": {"kernels", "tuning"},
