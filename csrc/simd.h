@@ -17,7 +17,9 @@
 
 // GCC folds a load that several FMAs share into each of them, and so loads it again and again. Passing the register
 // through an empty asm keeps it a register.
+#ifndef TAMIS_KEEP  // tests/native emulate vectors that the CPU has no register for
 #define TAMIS_KEEP(vec) asm volatile("" : "+" TAMIS_REG(vec.v))
+#endif
 // asm volatile also pins the *order* of such loads, which is what a software-pipelined loop wants.
 
 namespace tamis::TAMIS_ISA {
