@@ -37,11 +37,12 @@ void bind_panel_source(nb::module_& m) {
            },
            nb::kw_only(), "blocks"_a, "threads"_a, Unlocked())
       .def("fill",
-           [](const PanelSource& self, uintptr_t blocks, uintptr_t groups, uintptr_t ids, uintptr_t positions, int threads) {
-             pack_fill(self.source, self.shape, at<int64_t[2]>(blocks), at<SpmmGroup>(groups), at<uint16_t>(ids),
+           [](const PanelSource& self, uintptr_t blocks, uintptr_t groups, uintptr_t ids, bool wide_ids, uintptr_t positions,
+              int threads) {
+             pack_fill(self.source, self.shape, at<int64_t[2]>(blocks), at<SpmmGroup>(groups), at<void>(ids), wide_ids,
                        at<int32_t>(positions), threads);
            },
-           nb::kw_only(), "blocks"_a, "groups"_a, "ids"_a, "positions"_a, "threads"_a, Unlocked());
+           nb::kw_only(), "blocks"_a, "groups"_a, "ids"_a, "wide_ids"_a, "positions"_a, "threads"_a, Unlocked());
 }
 
 void bind_window_source(nb::module_& m) {
@@ -66,35 +67,42 @@ void bind_window_source(nb::module_& m) {
            nb::kw_only(), "blocks"_a, "groups"_a, "steps"_a, "positions"_a, "threads"_a, Unlocked());
 }
 
-// The structure alone: values come with each call.
+// The structures alone: values come with each call.
 void bind_packed(nb::module_& m) {
   nb::class_<SpmmPacked>(m, "SpmmPacked")
       .def("__init__",
-           [](SpmmPacked* self, uintptr_t blocks, uintptr_t groups, uintptr_t ids, int64_t rows, int64_t columns,
-              int32_t part_rows, int32_t block_cols) {
-             new (self) SpmmPacked{rows,    columns, part_rows, block_cols, at<int64_t[2]>(blocks), at<SpmmGroup>(groups),
-                                   at<uint16_t>(ids), nullptr, Stored::float32};
+           [](SpmmPacked* self, uintptr_t blocks, uintptr_t groups, uintptr_t ids, bool wide_ids, int64_t rows,
+              int64_t columns, int32_t part_rows, int32_t block_cols) {
+             new (self) SpmmPacked{rows,       columns, part_rows, block_cols, at<int64_t[2]>(blocks), at<SpmmGroup>(groups),
+                                   at<void>(ids), wide_ids};
            },
-           nb::kw_only(), "blocks"_a, "groups"_a, "ids"_a, "m"_a, "k"_a, "part_rows"_a, "block_cols"_a);
+           nb::kw_only(), "blocks"_a, "groups"_a, "ids"_a, "wide_ids"_a, "m"_a, "k"_a, "part_rows"_a, "block_cols"_a);
+  nb::class_<WindowPacked>(m, "WindowPacked")
+      .def("__init__",
+           [](WindowPacked* self, uintptr_t parts, uintptr_t groups, uintptr_t steps, int64_t rows, int64_t columns,
+              int32_t part_rows, int32_t window) {
+             new (self) WindowPacked{rows, columns, part_rows, window, at<int64_t[2]>(parts), at<SpmmGroup>(groups),
+                                     at<WindowStep>(steps)};
+           },
+           nb::kw_only(), "parts"_a, "groups"_a, "steps"_a, "m"_a, "k"_a, "part_rows"_a, "window"_a);
   m.def("pack_values",
-        [](uintptr_t positions, int64_t count, uintptr_t values, int stored, uintptr_t packed, bool widen, int threads) {
-          pack_values(at<int32_t>(positions), count, at<void>(values), static_cast<Stored>(stored), at<void>(packed),
-                      widen, threads);
+        [](uintptr_t positions, int64_t count, uintptr_t values, int bytes, uintptr_t packed, int threads) {
+          pack_values(at<int32_t>(positions), count, at<void>(values), bytes, at<void>(packed), threads);
         },
-        nb::kw_only(), "positions"_a, "count"_a, "values"_a, "stored"_a, "packed"_a, "widen"_a, "threads"_a, Unlocked());
+        nb::kw_only(), "positions"_a, "count"_a, "values"_a, "bytes"_a, "packed"_a, "threads"_a, Unlocked());
 }
 
-using SpmmKernel = void (*Kernels::*)(const SpmmCall&);
-
-// Panels of few columns run on narrower vectors.
-template <SpmmKernel kernel, bool panels> void bind_kernel(nb::module_& m, const char* name) {
+// `table`: the instruction set for n columns.
+template <class Call> void bind_kernel(nb::module_& m, const char* name, void (*Kernels::*kernel)(const Call&),
+                                       const Kernels& (*table)(int64_t n)) {
   m.def(name,
-        [](const SpmmPacked& packed, uintptr_t values, int stored, uintptr_t row_scale, uintptr_t b, int64_t ldb,
-           uintptr_t c, int64_t ldc, int64_t n, int element, bool by_rows, uintptr_t bias, int activation, int threads) {
-          SpmmCall call;
+        [kernel, table](const decltype(Call::a)& packed, uintptr_t values, int stored, uintptr_t row_scale, uintptr_t b,
+                        int64_t ldb, uintptr_t c, int64_t ldc, int64_t n, int element, bool by_rows, uintptr_t bias,
+                        int activation, int threads) {
+          Call call;
           call.a = packed;
-          call.a.values = at<void>(values);
-          call.a.stored = static_cast<Stored>(stored);
+          call.values = at<void>(values);
+          call.stored = static_cast<Stored>(stored);
           call.row_scale = at<float>(row_scale);
           call.n = n;
           call.b = at<void>(b);
@@ -106,12 +114,15 @@ template <SpmmKernel kernel, bool panels> void bind_kernel(nb::module_& m, const
           call.bias = at<float>(bias);
           call.activation = static_cast<Activation>(activation);
           call.threads = threads;
-          const Kernels& table = panels ? current_for(n) : current();
-          (table.*kernel)(call);
+          (table(n).*kernel)(call);
         },
         "packed"_a, nb::kw_only(), "values"_a, "stored"_a, "row_scale"_a, "b"_a, "ldb"_a, "c"_a, "ldc"_a, "n"_a,
         "element"_a, "by_rows"_a, "bias"_a, "activation"_a, "threads"_a, Unlocked());
 }
+
+// One column is selected from wide vectors, a few fit narrow ones.
+const Kernels& panels_for(int64_t n) { return n == 1 ? current() : current_for(n); }
+const Kernels& windows_for(int64_t) { return current(); }
 
 }  // namespace
 
@@ -119,9 +130,9 @@ void bind_spmm(nb::module_& m) {
   bind_panel_source(m);
   bind_window_source(m);
   bind_packed(m);
-  bind_kernel<&Kernels::spmm_csr, true>(m, "spmm_csr");
-  bind_kernel<&Kernels::spmm_bsr, true>(m, "spmm_bsr");
-  bind_kernel<&Kernels::spmv_window, false>(m, "spmv_window");
+  bind_kernel(m, "spmm_csr", &Kernels::spmm_csr, panels_for);
+  bind_kernel(m, "spmm_bsr", &Kernels::spmm_bsr, panels_for);
+  bind_kernel(m, "spmv_window", &Kernels::spmv_window, windows_for);
   m.def("parts_of_unit", &parts_of_unit, nb::kw_only(), "panels"_a, "parts"_a, "part_rows"_a, "threads"_a);
 }
 

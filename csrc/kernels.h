@@ -13,21 +13,20 @@ enum class Activation : int32_t { none = 0, relu = 1, gelu = 2, silu = 3 };
 
 // A group: four rows of A that are computed together in registers.
 struct SpmmGroup {
-  int32_t steps;     // of the inner loop
+  uint16_t steps;    // of the inner loop
   uint16_t rows[4];  // relative to the first row of the part; part_rows = no row (its result is dropped)
 };
-static_assert(sizeof(SpmmGroup) == 12, "A group is stored as three int32 in a tensor.");
+static_assert(sizeof(SpmmGroup) == 10, "A group is stored as five int16 in a tensor.");
 
-// A sparse matrix as the SpMM kernels read it. Rows are cut into parts and columns into blocks; within each (part, block)
-// the groups come in the order of execution, and ids and values in the order of use.
+// A sparse matrix as the panel kernels read it. Rows are cut into parts and columns into blocks; within each (part, block)
+// the groups come in the order of execution, and ids and values (four per step) in the order of use.
 struct SpmmPacked {
   int64_t m, k;
   int32_t part_rows, block_cols;  // both at most 65535
   const int64_t (*blocks)[2];     // [parts * blocks + 1]: first group, first step
   const SpmmGroup* groups;
-  const uint16_t* ids;            // column relative to the block; block_cols = a row of zeros, which padding points at
-  const void* values;             // four per step, float32; of spmv_window 64, as they are stored
-  Stored stored;
+  const void* ids;                // column relative to the block; block_cols = a row of zeros, which padding points at
+  bool wide_ids;                  // uint16; else uint8, and block_cols is at most 255
 };
 
 // spmv_window: up to 16 nonzeros of each of four rows, each within a window of b.
@@ -39,15 +38,25 @@ struct WindowStep {
 };
 static_assert(sizeof(WindowStep) == 80, "A step is stored as 40 int16 in a tensor.");
 
+// A sparse matrix as spmv_window reads it: 64 values per step, those of a lane without a nonzero being 0.
+struct WindowPacked {
+  int64_t m, k;
+  int32_t part_rows, window;  // 64 or 128 columns
+  const int64_t (*parts)[2];  // [parts + 1]: first group, first step
+  const SpmmGroup* groups;
+  const WindowStep* steps;
+};
+
 // Columns of b as spmv_window sees them: whole vectors, at least one window.
 constexpr int64_t window_columns(int64_t k, int64_t window) {
   const int64_t whole = (k + WindowStep::lanes - 1) / WindowStep::lanes * WindowStep::lanes;
   return whole < window ? window : whole;
 }
 
-// C = act(row_scale * (A @ B) + bias), float32 sums.
-struct SpmmCall {
-  SpmmPacked a;
+// C = act(row_scale * (A @ B) + bias), float32 sums: all but A's structure.
+struct SpmmOperands {
+  const void* values;  // of A, in packed order
+  Stored stored;
   int64_t n;
   const void* b;       // by_rows: [n, k], else [k, n]
   void* c;             // by_rows: [n, m], else [m, n]
@@ -58,6 +67,12 @@ struct SpmmCall {
   const float* bias;   // [m] or null
   Activation activation;
   int32_t threads;
+};
+struct SpmmCall : SpmmOperands {
+  SpmmPacked a;
+};
+struct SpmvCall : SpmmOperands {
+  WindowPacked a;
 };
 
 // The pairs (output row, input row) of every offset of a sparse convolution, as lists that ascend in both columns.
@@ -115,7 +130,7 @@ struct Kernels {
   double (*fma_peak)(double);        // float32 GFLOP/s of one thread, measured for about so many seconds
   void (*spmm_csr)(const SpmmCall&);  // ids: four per step, one for each row of the group
   void (*spmm_bsr)(const SpmmCall&);  // ids: one per step, shared by the four rows
-  void (*spmv_window)(const SpmmCall&);  // ids: WindowStep; block_cols: the window, 64 or 128; blocks: parts only
+  void (*spmv_window)(const SpmvCall&);
   void (*kernel_map_search)(const KernelMapSearch&);
   void (*kernel_map_gather)(const KernelMapSearch&, int32_t* target_rows, int32_t* source_rows);
   void (*kernel_map_cuts)(const PairLists&, int64_t rows, int32_t* cuts, int32_t threads);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "half.h"
 #include "parallel.h"
 
 namespace tamis {
@@ -32,7 +31,7 @@ class CsrPart {
     const bool must = index == 0 || index == shape_.col_blocks() - 1;  // first: writes the sums; last: writes C
     for (int32_t g = 0; g < rows_; g += 4) {
       SpmmGroup group{};
-      group.steps = count_[order_[g]];
+      group.steps = static_cast<uint16_t>(count_[order_[g]]);
       if (!group.steps && !must) break;
       for (int lane = 0; lane < 4; ++lane)
         group.rows[lane] = static_cast<uint16_t>(g + lane < rows_ ? order_[g + lane] : shape_.part_rows);
@@ -86,7 +85,7 @@ class BsrPart {
     const bool must = index == 0 || index == shape_.col_blocks() - 1;
     for (int32_t g : order_) {
       SpmmGroup group{};
-      group.steps = static_cast<int32_t>(end_[g] - begin_[g]);
+      group.steps = static_cast<uint16_t>(end_[g] - begin_[g]);
       if (!group.steps && !must) break;
       for (int lane = 0; lane < 4; ++lane) group.rows[lane] = static_cast<uint16_t>(4 * g + lane);
       const int64_t row_in_block = (first_row_ + 4 * g) % source_.block_rows;
@@ -131,8 +130,9 @@ void count_part(const PackSource& source, const PackShape& shape, int64_t part, 
   }
 }
 
+template <class Id>
 void fill_csr_part(const PackSource& source, const PackShape& shape, int64_t part, const int64_t (*blocks)[2],
-                   SpmmGroup* groups, uint16_t* ids, int32_t* positions) {
+                   SpmmGroup* groups, Id* ids, int32_t* positions) {
   CsrPart p(source, shape, part);
   for (int64_t index = 0; index < shape.col_blocks(); ++index) {
     auto [g, at] = blocks[part * shape.col_blocks() + index];
@@ -143,14 +143,15 @@ void fill_csr_part(const PackSource& source, const PackShape& shape, int64_t par
         for (int lane = 0; lane < 4; ++lane, ++at) {
           const int32_t entry = entry_of(step, lane);
           positions[at] = entry;
-          ids[at] = static_cast<uint16_t>(entry < 0 ? shape.block_cols : source.col[entry] - first_col);
+          ids[at] = static_cast<Id>(entry < 0 ? shape.block_cols : source.col[entry] - first_col);
         }
     });
   }
 }
 
+template <class Id>
 void fill_bsr_part(const PackSource& source, const PackShape& shape, int64_t part, const int64_t (*blocks)[2],
-                   SpmmGroup* groups, uint16_t* ids, int32_t* positions) {
+                   SpmmGroup* groups, Id* ids, int32_t* positions) {
   BsrPart p(source, shape, part);
   for (int64_t index = 0; index < shape.col_blocks(); ++index) {
     auto [g, at] = blocks[part * shape.col_blocks() + index];
@@ -158,26 +159,30 @@ void fill_bsr_part(const PackSource& source, const PackShape& shape, int64_t par
     p.block(index, [&, g = g, at = at](const SpmmGroup& group, auto&& element_of, auto&& column_of) mutable {
       groups[g++] = group;
       for (int32_t step = 0; step < group.steps; ++step, ++at) {
-        ids[at] = static_cast<uint16_t>(column_of(step) - first_col);
+        ids[at] = static_cast<Id>(column_of(step) - first_col);
         for (int lane = 0; lane < 4; ++lane) positions[4 * at + lane] = element_of(step, lane);
       }
     });
   }
 }
 
-template <class From, class To, class Convert>
-void gather(const int32_t* positions, int64_t count, const void* values, void* packed, int threads, Convert&& convert) {
-  constexpr int64_t chunk = 1 << 15;
-  const auto* from = static_cast<const From*>(values);
-  auto* to = static_cast<To*>(packed);
-  parallel_for((count + chunk - 1) / chunk, threads, [&](int64_t unit, int) {
-    const int64_t end = std::min(count, (unit + 1) * chunk);
-    for (int64_t i = unit * chunk; i < end; ++i) to[i] = positions[i] < 0 ? To{} : convert(from[positions[i]]);
+template <class Id>
+void fill(const PackSource& source, const PackShape& shape, const int64_t (*blocks)[2], SpmmGroup* groups, Id* ids,
+          int32_t* positions, int threads) {
+  parallel_for(shape.parts(), threads, [&](int64_t part, int) {
+    if (source.by_vectors()) fill_bsr_part(source, shape, part, blocks, groups, ids, positions);
+    else fill_csr_part(source, shape, part, blocks, groups, ids, positions);
   });
 }
 
-template <class T> void gather_same(const int32_t* positions, int64_t count, const void* values, void* packed, int threads) {
-  gather<T, T>(positions, count, values, packed, threads, [](T x) { return x; });
+template <class T> void gather(const int32_t* positions, int64_t count, const void* values, void* packed, int threads) {
+  constexpr int64_t chunk = 1 << 15;
+  const auto* from = static_cast<const T*>(values);
+  auto* to = static_cast<T*>(packed);
+  parallel_for((count + chunk - 1) / chunk, threads, [&](int64_t unit, int) {
+    const int64_t end = std::min(count, (unit + 1) * chunk);
+    for (int64_t i = unit * chunk; i < end; ++i) to[i] = positions[i] < 0 ? T{} : from[positions[i]];
+  });
 }
 
 }  // namespace
@@ -198,28 +203,16 @@ void pack_count(const PackSource& source, const PackShape& shape, int64_t (*bloc
   }
 }
 
-void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (*blocks)[2], SpmmGroup* groups,
-               uint16_t* ids, int32_t* positions, int threads) {
-  parallel_for(shape.parts(), threads, [&](int64_t part, int) {
-    if (source.by_vectors()) fill_bsr_part(source, shape, part, blocks, groups, ids, positions);
-    else fill_csr_part(source, shape, part, blocks, groups, ids, positions);
-  });
+void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (*blocks)[2], SpmmGroup* groups, void* ids,
+               bool wide_ids, int32_t* positions, int threads) {
+  if (wide_ids) fill(source, shape, blocks, groups, static_cast<uint16_t*>(ids), positions, threads);
+  else fill(source, shape, blocks, groups, static_cast<uint8_t*>(ids), positions, threads);
 }
 
-void pack_values(const int32_t* positions, int64_t count, const void* values, Stored stored, void* packed, bool widen,
-                 int threads) {
-  switch (stored) {
-    case Stored::float32: return gather_same<float>(positions, count, values, packed, threads);
-    case Stored::int8:
-      if (!widen) return gather_same<int8_t>(positions, count, values, packed, threads);
-      return gather<int8_t, float>(positions, count, values, packed, threads, [](int8_t x) { return float(x); });
-    case Stored::bfloat16:
-      if (!widen) return gather_same<uint16_t>(positions, count, values, packed, threads);
-      return gather<uint16_t, float>(positions, count, values, packed, threads, bfloat16_to_float);
-    case Stored::float16:
-      if (!widen) return gather_same<uint16_t>(positions, count, values, packed, threads);
-      return gather<uint16_t, float>(positions, count, values, packed, threads, half_to_float);
-  }
+void pack_values(const int32_t* positions, int64_t count, const void* values, int bytes, void* packed, int threads) {
+  if (bytes == 4) gather<float>(positions, count, values, packed, threads);
+  else if (bytes == 2) gather<uint16_t>(positions, count, values, packed, threads);
+  else gather<int8_t>(positions, count, values, packed, threads);
 }
 
 }  // namespace tamis

@@ -24,13 +24,12 @@ struct PackSource {
 // First pass: fills blocks[parts * col_blocks + 1][2] with the first group and first step of each (part, block).
 void pack_count(const PackSource& source, const PackShape& shape, int64_t (*blocks)[2], int threads);
 
-// Second pass: groups, ids and, for each of the four values of a step, where it comes from in the format's values
-// (-1: padding).
-void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (*blocks)[2], SpmmGroup* groups,
-               uint16_t* ids, int32_t* positions, int threads);
+// Second pass: groups, ids (uint16 if wide, else uint8) and, for each of the four values of a step, where it comes from in
+// the format's values (-1: padding).
+void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (*blocks)[2], SpmmGroup* groups, void* ids,
+               bool wide_ids, int32_t* positions, int threads);
 
-// packed[i] = positions[i] < 0 ? 0 : values[positions[i]], widened to float32 or as they are.
-void pack_values(const int32_t* positions, int64_t count, const void* values, Stored stored, void* packed, bool widen,
-                 int threads);
+// packed[i] = positions[i] < 0 ? 0 : values[positions[i]], elements of `bytes` (1, 2 or 4).
+void pack_values(const int32_t* positions, int64_t count, const void* values, int bytes, void* packed, int threads);
 
 }  // namespace tamis

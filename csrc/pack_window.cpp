@@ -55,7 +55,7 @@ struct PartOrder {
 
   SpmmGroup group(int32_t first, int32_t part_rows) const {
     SpmmGroup group{};
-    group.steps = strips[order[first]];
+    group.steps = static_cast<uint16_t>(strips[order[first]]);
     for (int lane = 0; lane < 4; ++lane)
       group.rows[lane] = static_cast<uint16_t>(first + lane < rows ? order[first + lane] : part_rows);
     return group;

@@ -38,7 +38,7 @@ struct Vec {
     return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p)};
   }
   // Four floats, repeated in every 128-bit lane; pick<i> then broadcasts the i-th without another load.
-  static TAMIS_INLINE Vec load_four(const float* p) { return {_mm512_broadcast_f32x4(_mm_loadu_ps(p))}; }
+  static TAMIS_INLINE Vec repeat_four(__m128 four) { return {_mm512_broadcast_f32x4(four)}; }
   template <int i> TAMIS_INLINE Vec pick() const { return {_mm512_permute_ps(v, i * 0x55)}; }
   TAMIS_INLINE void store(float* p) const { _mm512_storeu_ps(p, v); }
   TAMIS_INLINE void store_first(float* p, int count) const {
@@ -76,7 +76,7 @@ struct Vec {
   static TAMIS_INLINE Vec broadcast(float x) { return {_mm256_set1_ps(x)}; }
   static TAMIS_INLINE Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
   static TAMIS_INLINE Vec load_first(const float* p, int count) { return {_mm256_maskload_ps(p, first_lanes(count))}; }
-  static TAMIS_INLINE Vec load_four(const float* p) { return {_mm256_broadcast_ps((const __m128*)p)}; }
+  static TAMIS_INLINE Vec repeat_four(__m128 four) { return {_mm256_set_m128(four, four)}; }
   template <int i> TAMIS_INLINE Vec pick() const { return {_mm256_permute_ps(v, i * 0x55)}; }
   TAMIS_INLINE void store(float* p) const { _mm256_storeu_ps(p, v); }
   TAMIS_INLINE void store_first(float* p, int count) const { _mm256_maskstore_ps(p, first_lanes(count), v); }
@@ -127,7 +127,7 @@ struct Vec {
     for (int i = 0; i < count; ++i) r.v[i] = p[i];
     return r;
   }
-  static TAMIS_INLINE Vec load_four(const float* p) { return load(p); }
+  static TAMIS_INLINE Vec repeat_four(float4 four) { return {four}; }
   template <int i> TAMIS_INLINE Vec pick() const { return {float4{v[i], v[i], v[i], v[i]}}; }
   TAMIS_INLINE void store(float* p) const { *reinterpret_cast<float4_unaligned*>(p) = v; }
   TAMIS_INLINE void store_first(float* p, int count) const {

@@ -10,7 +10,7 @@ namespace tamis::TAMIS_ISA {
 double fma_peak(double seconds);
 void spmm_csr(const SpmmCall& call);
 void spmm_bsr(const SpmmCall& call);
-void spmv_window(const SpmmCall& call);
+void spmv_window(const SpmvCall& call);
 void kernel_map_search(const KernelMapSearch& call);
 void kernel_map_gather(const KernelMapSearch& call, int32_t* target_rows, int32_t* source_rows);
 void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_t threads);

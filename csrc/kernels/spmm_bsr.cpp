@@ -6,11 +6,12 @@
 
 namespace tamis::TAMIS_ISA {
 
-struct BsrTile {
+template <class Id> struct BsrTile {
+  using id = Id;
   static constexpr int ids = 1;
 
-  static TAMIS_INLINE Lanes gather(const uint16_t* ids_of, int32_t step, const float* b) {
-    const float x = b[ids_of[step]];
+  static TAMIS_INLINE Lanes gather(const Id* ids_of, const float* b) {
+    const float x = b[*ids_of];
     return Lanes{x, x, x, x};
   }
 
@@ -25,7 +26,15 @@ struct BsrTile {
   }
 
   template <int nv>
-  static TAMIS_INLINE void step(const uint16_t* ids_of, const float* values, const float* slice, Vec (&acc)[4][nv]) {
+  static TAMIS_INLINE void add_rows(const float* values, Vec w, const Vec (&b)[nv], Vec (&acc)[4][nv]) {
+    add_row<0>(values, w, b, acc[0]);
+    add_row<1>(values, w, b, acc[1]);
+    add_row<2>(values, w, b, acc[2]);
+    add_row<3>(values, w, b, acc[3]);
+  }
+
+  template <class Value, int nv>
+  static TAMIS_INLINE void step(const Id* ids_of, const typename Value::type* values, const float* slice, Vec (&acc)[4][nv]) {
     const float* p = slice + *ids_of * (nv * Vec::width);
     Vec b[nv];
     TAMIS_UNROLL
@@ -33,11 +42,15 @@ struct BsrTile {
       b[v] = Vec::load(p + v * Vec::width);
       TAMIS_KEEP(b[v]);
     }
-    const Vec w = values_in_register ? Vec::load_four(values) : Vec::zero();
-    add_row<0>(values, w, b, acc[0]);
-    add_row<1>(values, w, b, acc[1]);
-    add_row<2>(values, w, b, acc[2]);
-    add_row<3>(values, w, b, acc[3]);
+    if constexpr (values_in_register) {
+      add_rows(nullptr, Vec::repeat_four(Value::load_lanes(values)), b, acc);
+    } else if constexpr (sizeof(typename Value::type) == sizeof(float)) {
+      add_rows(values, Vec::zero(), b, acc);
+    } else {
+      alignas(16) float widened[4];
+      *reinterpret_cast<Lanes*>(widened) = Value::load_lanes(values);
+      add_rows(widened, Vec::zero(), b, acc);
+    }
   }
 };
 

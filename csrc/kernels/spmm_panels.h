@@ -8,8 +8,9 @@
 //
 // The ranges are chosen per call, so that one packed matrix serves every n.
 //
-// A Tile adds the products of one step of a group: Tile::step<nv>(ids, values, slice, acc). One column alone takes another
-// way, spmm_column.h.
+// A Tile<Id> adds the products of one step of a group: step<Value, nv>(ids, values, slice, acc). The types of ids and
+// stored values are those of the innermost loops only, which are picked by pointer once per panel; the type of B and C
+// is that of the loops around them. One column alone takes another way, spmm_column.h.
 #pragma once
 #include "activations.h"
 #include "kernels.h"
@@ -27,7 +28,7 @@ constexpr int panel_vectors = Vec::registers >= 32 ? 4 : 3;
 #define TAMIS_UNROLL _Pragma("GCC unroll 8")
 template <int nv> using Accumulators = Vec[4][nv];
 
-template <class T, int nv> struct Panel {
+template <int nv> struct Panel {
   static constexpr int stride = nv * Vec::width;
   const SpmmCall& call;
   int64_t first_part, end_part, first_col;
@@ -35,9 +36,11 @@ template <class T, int nv> struct Panel {
   float* slice;     // [block_cols + 1, stride], the last row zero
   float* all_sums;  // [parts][part_rows + 1, stride], the last row of each for rows that do not exist
 
+  using StoreGroup = void (*)(const Panel&, const SpmmGroup&, int64_t first_row, const float* sums);
+
   float* sums_of(int64_t part) const { return all_sums + (part - first_part) * (call.a.part_rows + 1) * stride; }
 
-  void load_slice(int64_t first, int64_t count) const {
+  template <class T> void load_slice(int64_t first, int64_t count) const {
     const auto* b = static_cast<const typename T::type*>(call.b);
     if (call.by_rows) {
       transpose_any<T>(b + first_col * call.ldb + first, call.ldb, cols, count, slice, stride);
@@ -54,16 +57,22 @@ template <class T, int nv> struct Panel {
     }
   }
 
-  TAMIS_INLINE void store_row(int64_t row, const Vec (&acc)[nv]) const {
-    auto* c = static_cast<typename T::type*>(call.c) + row * call.ldc + first_col;
-    const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
-    const Vec scale = Vec::broadcast(call.row_scale ? call.row_scale[row] : 1.0f);
-    TAMIS_UNROLL
-    for (int v = 0; v < nv; ++v) {
-      const Vec y = activate(fma(acc[v], scale, bias), call.activation);
-      const int left = cols - v * Vec::width;
-      if (left >= Vec::width) T::store(c + v * Vec::width, y);
-      else T::store_first(c + v * Vec::width, y, left);
+  // The four rows of a group to C.
+  template <class T> static void store_group(const Panel& panel, const SpmmGroup& group, int64_t first_row, const float* sums) {
+    const SpmmCall& call = panel.call;
+    for (int r = 0; r < 4; ++r) {
+      if (group.rows[r] == call.a.part_rows) continue;
+      const int64_t row = first_row + group.rows[r];
+      auto* c = static_cast<typename T::type*>(call.c) + row * call.ldc + panel.first_col;
+      const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
+      const Vec scale = Vec::broadcast(call.row_scale ? call.row_scale[row] : 1.0f);
+      TAMIS_UNROLL
+      for (int v = 0; v < nv; ++v) {
+        const Vec y = activate(fma(Vec::load(sums + r * stride + v * Vec::width), scale, bias), call.activation);
+        const int left = panel.cols - v * Vec::width;
+        if (left >= Vec::width) T::store(c + v * Vec::width, y);
+        else T::store_first(c + v * Vec::width, y, left);
+      }
     }
   }
 
@@ -75,7 +84,7 @@ template <class T, int nv> struct Panel {
       for (int line = 0; line < stride; line += 16) __builtin_prefetch(sums + group.rows[r] * stride + line, 1);
   }
 
-  TAMIS_INLINE void begin(const SpmmGroup& group, const float* sums, bool first, Accumulators<nv>& acc) const {
+  static TAMIS_INLINE void begin(const SpmmGroup& group, const float* sums, bool first, Accumulators<nv>& acc) {
     TAMIS_UNROLL
     for (int r = 0; r < 4; ++r)
       TAMIS_UNROLL
@@ -83,62 +92,24 @@ template <class T, int nv> struct Panel {
         acc[r][v] = first ? Vec::zero() : Vec::load(sums + group.rows[r] * stride + v * Vec::width);
   }
 
-  TAMIS_INLINE void end(const SpmmGroup& group, float* sums, int64_t first_row, bool out, const Accumulators<nv>& acc) const {
-    TAMIS_UNROLL
-    for (int r = 0; r < 4; ++r) {
-      if (out) {
-        if (group.rows[r] != call.a.part_rows) store_row(first_row + group.rows[r], acc[r]);
-      } else {
+  TAMIS_INLINE void end(const SpmmGroup& group, float* sums, int64_t first_row, StoreGroup store, const Accumulators<nv>& acc) const {
+    if (store) {
+      alignas(64) float four_rows[4 * stride];
+      TAMIS_UNROLL
+      for (int r = 0; r < 4; ++r)
         TAMIS_UNROLL
-        for (int v = 0; v < nv; ++v) acc[r][v].store(sums + group.rows[r] * stride + v * Vec::width);
-      }
+        for (int v = 0; v < nv; ++v) acc[r][v].store(four_rows + r * stride + v * Vec::width);
+      store(*this, group, first_row, four_rows);
+      return;
     }
-  }
-
-  template <class Tile> void block(int64_t part, int64_t index, int64_t blocks) const {
-    const SpmmPacked& a = call.a;
-    float* sums = sums_of(part);
-    const int64_t first_row = part * a.part_rows;
-    const int64_t(&here)[2] = a.blocks[part * blocks + index];
-    const int64_t last = a.blocks[part * blocks + index + 1][0];
-    const uint16_t* ids = a.ids + here[1] * Tile::ids;
-    const float* values = static_cast<const float*>(a.values) + here[1] * 4;
-    const bool first = index == 0, out = index == blocks - 1 && !call.by_rows;
-    int64_t g = here[0];
-    // One vector is four chains of sums, too few to hide the latency of the FMA: two groups at once.
-    if constexpr (nv == 1) {
-      for (; g + 1 < last; g += 2) {
-        const SpmmGroup &x = a.groups[g], &y = a.groups[g + 1];  // y has no more steps than x
-        const uint16_t* y_ids = ids + x.steps * Tile::ids;
-        const float* y_values = values + x.steps * 4;
-        Accumulators<nv> x_acc, y_acc;
-        begin(x, sums, first, x_acc);
-        begin(y, sums, first, y_acc);
-        for (int32_t s = 0; s < y.steps; ++s) {
-          Tile::template step<nv>(ids + s * Tile::ids, values + s * 4, slice, x_acc);
-          Tile::template step<nv>(y_ids + s * Tile::ids, y_values + s * 4, slice, y_acc);
-        }
-        for (int32_t s = y.steps; s < x.steps; ++s)
-          Tile::template step<nv>(ids + s * Tile::ids, values + s * 4, slice, x_acc);
-        ids = y_ids + y.steps * Tile::ids;
-        values = y_values + y.steps * 4;
-        end(x, sums, first_row, out, x_acc);
-        end(y, sums, first_row, out, y_acc);
-      }
-    }
-    for (; g < last; ++g) {
-      const SpmmGroup& group = a.groups[g];
-      Accumulators<nv> acc;
-      begin(group, sums, first, acc);
-      if (!first) prefetch_sums(a.groups[g + 1 < last ? g + 1 : g], sums);
-      for (int32_t s = 0; s < group.steps; ++s, ids += Tile::ids, values += 4)
-        Tile::template step<nv>(ids, values, slice, acc);
-      end(group, sums, first_row, out, acc);
-    }
+    TAMIS_UNROLL
+    for (int r = 0; r < 4; ++r)
+      TAMIS_UNROLL
+      for (int v = 0; v < nv; ++v) acc[r][v].store(sums + group.rows[r] * stride + v * Vec::width);
   }
 
   // [rows, cols] of sums -> [cols, rows] of C, a tile at a time so that bias and activation are applied along m.
-  void store_transposed(int64_t part) const {
+  template <class T> void store_transposed(int64_t part) const {
     const float* sums = sums_of(part);
     const int64_t first_row = part * call.a.part_rows;
     const int64_t rows = call.a.m - first_row < call.a.part_rows ? call.a.m - first_row : call.a.part_rows;
@@ -162,20 +133,74 @@ template <class T, int nv> struct Panel {
     }
   }
 
-  template <class Tile> void run() const {
+  // body: block of the Tile and the Value of the call.
+  template <class T> void run(void (*body)(const Panel&, int64_t, int64_t, int64_t, StoreGroup)) const {
     const SpmmPacked& a = call.a;
     const int64_t blocks = a.k ? (a.k + a.block_cols - 1) / a.block_cols : 1;
     TAMIS_UNROLL
     for (int v = 0; v < nv; ++v) Vec::zero().store(slice + a.block_cols * stride + v * Vec::width);
     for (int64_t index = 0; index < blocks; ++index) {
       const int64_t first = index * a.block_cols;
-      load_slice(first, a.k - first < a.block_cols ? a.k - first : a.block_cols);
-      for (int64_t part = first_part; part < end_part; ++part) block<Tile>(part, index, blocks);
+      load_slice<T>(first, a.k - first < a.block_cols ? a.k - first : a.block_cols);
+      const StoreGroup store = index == blocks - 1 && !call.by_rows ? store_group<T> : nullptr;
+      for (int64_t part = first_part; part < end_part; ++part) body(*this, part, index, blocks, store);
     }
     if (!call.by_rows) return;
-    for (int64_t part = first_part; part < end_part; ++part) store_transposed(part);
+    for (int64_t part = first_part; part < end_part; ++part) store_transposed<T>(part);
   }
 };
+
+// One group on its way through the registers. `store`: where the sums go, or null for the buffer of the part.
+template <class Tile, class Value, int nv>
+void block(const Panel<nv>& panel, int64_t part, int64_t index, int64_t blocks, typename Panel<nv>::StoreGroup store) {
+  using P = Panel<nv>;
+  const SpmmPacked& a = panel.call.a;
+  float* sums = panel.sums_of(part);
+  const float* slice = panel.slice;
+  const int64_t first_row = part * a.part_rows;
+  const int64_t(&here)[2] = a.blocks[part * blocks + index];
+  const int64_t last = a.blocks[part * blocks + index + 1][0];
+  const auto* ids = static_cast<const typename Tile::id*>(a.ids) + here[1] * Tile::ids;
+  const auto* values = static_cast<const typename Value::type*>(panel.call.values) + here[1] * 4;
+  const bool first = index == 0;
+  int64_t g = here[0];
+  // One vector is four chains of sums, too few to hide the latency of the FMA: two groups at once.
+  if constexpr (nv == 1) {
+    for (; g + 1 < last; g += 2) {
+      const SpmmGroup &x = a.groups[g], &y = a.groups[g + 1];  // y has no more steps than x
+      const auto* y_ids = ids + x.steps * Tile::ids;
+      const auto* y_values = values + x.steps * 4;
+      Accumulators<nv> x_acc, y_acc;
+      P::begin(x, sums, first, x_acc);
+      P::begin(y, sums, first, y_acc);
+      for (int32_t s = 0; s < y.steps; ++s) {
+        Tile::template step<Value, nv>(ids + s * Tile::ids, values + s * 4, slice, x_acc);
+        Tile::template step<Value, nv>(y_ids + s * Tile::ids, y_values + s * 4, slice, y_acc);
+      }
+      for (int32_t s = y.steps; s < x.steps; ++s)
+        Tile::template step<Value, nv>(ids + s * Tile::ids, values + s * 4, slice, x_acc);
+      ids = y_ids + y.steps * Tile::ids;
+      values = y_values + y.steps * 4;
+      panel.end(x, sums, first_row, store, x_acc);
+      panel.end(y, sums, first_row, store, y_acc);
+    }
+  }
+  for (; g < last; ++g) {
+    const SpmmGroup& group = a.groups[g];
+    Accumulators<nv> acc;
+    P::begin(group, sums, first, acc);
+    if (!first) P::prefetch_sums(a.groups[g + 1 < last ? g + 1 : g], sums);
+    for (int32_t s = 0; s < group.steps; ++s, ids += Tile::ids, values += 4)
+      Tile::template step<Value, nv>(ids, values, slice, acc);
+    panel.end(group, sums, first_row, store, acc);
+  }
+}
+
+template <template <class> class Tile, int nv> auto block_for(const SpmmCall& call) {
+  return with_stored(call.stored, [&](auto stored) {
+    return call.a.wide_ids ? &block<Tile<uint16_t>, decltype(stored), nv> : &block<Tile<uint8_t>, decltype(stored), nv>;
+  });
+}
 
 // A range of columns and parts that one thread takes.
 struct Unit {
@@ -183,21 +208,21 @@ struct Unit {
   int vectors;
 };
 
-template <class Tile, class T, int nv> void run_panel(const SpmmCall& call, const Unit& unit) {
+template <template <class> class Tile, class T, int nv> void run_panel(const SpmmCall& call, const Unit& unit) {
   if constexpr (nv > 0) {
     if (unit.vectors != nv) return run_panel<Tile, T, nv - 1>(call, unit);
-    using P = Panel<T, nv>;
+    using P = Panel<nv>;
     const int64_t slice_floats = static_cast<int64_t>(call.a.block_cols + 1) * P::stride;
     const int64_t sums_floats = (unit.end_part - unit.first_part) * (call.a.part_rows + 1) * P::stride;
     float* slice = static_cast<float*>(thread_scratch((slice_floats + sums_floats) * static_cast<int64_t>(sizeof(float))));
     const int64_t first_col = unit.first_vector * Vec::width, left = call.n - first_col;
-    P{call, unit.first_part, unit.end_part, first_col, static_cast<int>(left < P::stride ? left : P::stride), slice,
-      slice + slice_floats}
-        .template run<Tile>();
+    const P panel{call, unit.first_part, unit.end_part, first_col, static_cast<int>(left < P::stride ? left : P::stride), slice,
+                  slice + slice_floats};
+    panel.template run<T>(block_for<Tile, nv>(call));
   }
 }
 
-template <class Tile, class T> void run_units(const SpmmCall& call) {
+template <template <class> class Tile, class T> void run_units(const SpmmCall& call) {
   if (call.n == 1) return spmm_column<Tile, T>(call);
   const int64_t parts = (call.a.m + call.a.part_rows - 1) / call.a.part_rows;
   const int64_t vectors = (call.n + Vec::width - 1) / Vec::width;
@@ -215,12 +240,8 @@ template <class Tile, class T> void run_units(const SpmmCall& call) {
   });
 }
 
-template <class Tile> void spmm_panels(const SpmmCall& call) {
-  switch (call.element) {
-    case Element::float32: return run_units<Tile, Float32>(call);
-    case Element::bfloat16: return run_units<Tile, Bfloat16>(call);
-    case Element::float16: return run_units<Tile, Float16>(call);
-  }
+template <template <class> class Tile> void spmm_panels(const SpmmCall& call) {
+  with_element(call.element, [&](auto element) { run_units<Tile, decltype(element)>(call); });
 }
 
 }  // namespace tamis::TAMIS_ISA

@@ -11,6 +11,7 @@
 #include "elements.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "select.h"
 #include "transpose.h"
 
 namespace tamis::TAMIS_ISA {
@@ -20,20 +21,6 @@ constexpr int lanes = WindowStep::lanes;
 constexpr int vectors = lanes / Vec::width;  // that hold one value per lane
 
 #if defined(TAMIS_ISA_avx512)
-
-TAMIS_INLINE __m512 select_32(const float* b, __m512i ids) {
-  return _mm512_permutex2var_ps(_mm512_loadu_ps(b), ids, _mm512_loadu_ps(b + 16));
-}
-
-// b[ids[lane]] for ids below window.
-template <int window> TAMIS_INLINE __m512 select(const float* b, __m512i ids) {
-  if constexpr (window == 32) {
-    return select_32(b, ids);
-  } else {
-    const __mmask16 upper = _mm512_test_epi32_mask(ids, _mm512_set1_epi32(window / 2));
-    return _mm512_mask_blend_ps(upper, select<window / 2>(b, ids), select<window / 2>(b + window / 2, ids));
-  }
-}
 
 template <int window>
 TAMIS_INLINE void add_strip(const float* b, const uint8_t* ids, uint16_t mask, const Vec (&values)[vectors],
@@ -73,17 +60,9 @@ void add_steps(int32_t steps, const WindowStep* step, const typename S::type* va
   }
 }
 
-template <class Body> TAMIS_INLINE void with_element(Element element, Body&& body) {
-  switch (element) {
-    case Element::bfloat16: return body(Bfloat16{});
-    case Element::float16: return body(Float16{});
-    default: return body(Float32{});
-  }
-}
-
 // The columns of b as floats, padded to whole windows; read in place where that is what they are.
 template <int cols>
-void load_columns(const SpmmCall& call, int64_t first, int64_t padded_k, float* scratch, const float* (&b)[cols]) {
+void load_columns(const SpmvCall& call, int64_t first, int64_t padded_k, float* scratch, const float* (&b)[cols]) {
   const bool contiguous = call.by_rows || call.ldb == 1;
   if (call.element == Element::float32 && contiguous && padded_k == call.a.k) {
     for (int c = 0; c < cols; ++c) b[c] = static_cast<const float*>(call.b) + (first + c) * call.ldb;
@@ -109,7 +88,7 @@ void load_columns(const SpmmCall& call, int64_t first, int64_t padded_k, float* 
   }
 }
 
-void store_column(const SpmmCall& call, int64_t col, int64_t first_row, int64_t rows, const float* sums) {
+void store_column(const SpmvCall& call, int64_t col, int64_t first_row, int64_t rows, const float* sums) {
   const int64_t stride = call.by_rows ? 1 : call.ldc, offset = call.by_rows ? col * call.ldc : col;
   with_element(call.element, [&](auto element) {
     using T = decltype(element);
@@ -131,8 +110,8 @@ void store_column(const SpmmCall& call, int64_t col, int64_t first_row, int64_t 
   });
 }
 
-template <class S, int window, int cols> void run_part(const SpmmCall& call, int64_t part, int64_t first_col) {
-  const SpmmPacked& a = call.a;
+template <class S, int window, int cols> void run_part(const SpmvCall& call, int64_t part, int64_t first_col) {
+  const WindowPacked& a = call.a;
   const int64_t first_row = part * a.part_rows;
   const int64_t rows = a.m - first_row < a.part_rows ? a.m - first_row : a.part_rows;
   const int64_t padded_k = window_columns(a.k, window), padded_rows = a.part_rows + lanes;
@@ -141,9 +120,9 @@ template <class S, int window, int cols> void run_part(const SpmmCall& call, int
   float* sums = scratch + padded_k * cols;
   const float* b[cols];
   load_columns<cols>(call, first_col, padded_k, scratch, b);
-  const auto* steps = reinterpret_cast<const WindowStep*>(a.ids) + a.blocks[part][1];
-  const auto* values = static_cast<const typename S::type*>(a.values) + a.blocks[part][1] * 4 * lanes;
-  for (int64_t g = a.blocks[part][0]; g < a.blocks[part + 1][0]; ++g) {
+  const WindowStep* steps = a.steps + a.parts[part][1];
+  const auto* values = static_cast<const typename S::type*>(call.values) + a.parts[part][1] * 4 * lanes;
+  for (int64_t g = a.parts[part][0]; g < a.parts[part + 1][0]; ++g) {
     const SpmmGroup& group = a.groups[g];
     Vec acc[4][cols][vectors];
 #pragma GCC unroll 4
@@ -168,7 +147,7 @@ template <class S, int window, int cols> void run_part(const SpmmCall& call, int
   for (int c = 0; c < cols; ++c) store_column(call, first_col + c, first_row, rows, sums + c * padded_rows);
 }
 
-template <class S, int window> void run_units(const SpmmCall& call) {
+template <class S, int window> void run_units(const SpmvCall& call) {
   constexpr int most = WindowStep::max_cols;
   const int64_t parts = (call.a.m + call.a.part_rows - 1) / call.a.part_rows, tiles = (call.n + most - 1) / most;
   parallel_for(parts * tiles, call.threads, [&](int64_t unit, int) {
@@ -182,20 +161,14 @@ template <class S, int window> void run_units(const SpmmCall& call) {
   });
 }
 
-template <class S> void with_window(const SpmmCall& call) {
-  return call.a.block_cols == 64 ? run_units<S, 64>(call) : run_units<S, 128>(call);
-}
-
 }  // namespace
 
-void spmv_window(const SpmmCall& call);
-void spmv_window(const SpmmCall& call) {
-  switch (call.a.stored) {
-    case Stored::float32: return with_window<Float32>(call);
-    case Stored::bfloat16: return with_window<Bfloat16>(call);
-    case Stored::float16: return with_window<Float16>(call);
-    case Stored::int8: return with_window<Int8>(call);
-  }
+void spmv_window(const SpmvCall& call);
+void spmv_window(const SpmvCall& call) {
+  with_stored(call.stored, [&](auto stored) {
+    using S = decltype(stored);
+    return call.a.window == 64 ? run_units<S, 64>(call) : run_units<S, 128>(call);
+  });
 }
 
 }  // namespace tamis::TAMIS_ISA

@@ -56,6 +56,7 @@ inline __m512 of_two(__m512 a, __m512i ids, __m512 b) {
 inline __m512 lanes_of_two(__m512 a, __m512 b, int control) {
   return each<__m512>([&](unsigned i) { return (i < 8 ? a : b)[4 * (control >> 2 * (i / 4) & 3) + i % 4]; });
 }
+inline __m128 quarter(__m512 v, int which) { return each<__m128>([&](unsigned i) { return v[4 * which + i]; }); }
 inline __m512 blend(__mmask16 m, __m512 a, __m512 b) { return each<__m512>([&](unsigned i) { return set(m, i) ? b[i] : a[i]; }); }
 inline __m512 interleave(__m512 a, __m512 b, unsigned from) {
   return each<__m512>([&](unsigned i) { return (i % 2 ? b : a)[i / 4 * 4 + from + i % 4 / 2]; });
@@ -85,6 +86,7 @@ template <class V, class F> inline __mmask16 compare(__m512i a, __m512i b, F&& h
 }  // namespace emulated
 
 // Macros in GCC's headers.
+#undef _mm512_extractf32x4_ps
 #undef _mm512_permute_ps
 #undef _mm512_shuffle_f32x4
 #undef _mm512_slli_epi32
@@ -111,6 +113,7 @@ template <class V, class F> inline __mmask16 compare(__m512i a, __m512i b, F&& h
 #define _mm512_permute_ps emulated::in_lanes
 #define _mm512_permutex2var_ps emulated::of_two
 #define _mm512_shuffle_f32x4 emulated::lanes_of_two
+#define _mm512_extractf32x4_ps emulated::quarter
 #define _mm512_mask_blend_ps emulated::blend
 #define _mm512_unpacklo_ps(a, b) emulated::interleave(a, b, 0)
 #define _mm512_unpackhi_ps(a, b) emulated::interleave(a, b, 2)
@@ -126,8 +129,8 @@ template <class V, class F> inline __mmask16 compare(__m512i a, __m512i b, F&& h
 #define _mm512_cvtph_ps emulated::from_half
 #define _mm512_slli_epi32 emulated::shift_left
 #define _mm512_test_epi32_mask(a, b) emulated::compare<emulated::Int32>(a, b, [](int32_t x, int32_t y) { return (x & y) != 0; })
-#define _mm512_testn_epi32_mask(a, b) emulated::compare<emulated::Int32>(a, b, [](int32_t x, int32_t y) { return (x & y) == 0; })
 #define _mm512_cmplt_epi32_mask(a, b) emulated::compare<emulated::Int32>(a, b, [](int32_t x, int32_t y) { return x < y; })
+#define _mm512_cmpneq_epi32_mask(a, b) emulated::compare<emulated::Int32>(a, b, [](int32_t x, int32_t y) { return x != y; })
 #define _mm512_cmpeq_epi32_mask(a, b) emulated::compare<emulated::Int32>(a, b, [](int32_t x, int32_t y) { return x == y; })
 #define _mm512_cmplt_epi64_mask(a, b) emulated::compare<emulated::Int64>(a, b, [](int64_t x, int64_t y) { return x < y; })
 #define _mm512_cmpeq_epi64_mask(a, b) emulated::compare<emulated::Int64>(a, b, [](int64_t x, int64_t y) { return x == y; })

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <random>
+#include <type_traits>
 #include <vector>
 
 #include "pack_spmm.h"
@@ -17,7 +19,7 @@ using namespace tamis;
 namespace tamis::TAMIS_ISA {
 void spmm_csr(const SpmmCall& call);
 void spmm_bsr(const SpmmCall& call);
-void spmv_window(const SpmmCall& call);
+void spmv_window(const SpmvCall& call);
 }  // namespace tamis::TAMIS_ISA
 
 namespace {
@@ -26,67 +28,99 @@ struct Csr {
   int64_t m, k;
   int32_t height;  // of the vectors of rows that share their columns: 1 or 4
   std::vector<int32_t> crow{0}, col;
-  std::vector<float> values;  // [entries, height]
+  std::vector<int> values;  // [entries, height]: whole numbers, the same in every type
 };
 
 Csr draw(int64_t m, int64_t k, int32_t height, double density, std::mt19937& random) {
   Csr a{m, k, height};
   std::uniform_real_distribution<double> uniform;
-  std::normal_distribution<float> normal;
   for (int64_t row = 0; row < m / height; ++row) {
     for (int32_t j = 0; j < k; ++j)
       if (uniform(random) < density * (row % 3)) a.col.push_back(j);  // every third row is empty
     a.crow.push_back(static_cast<int32_t>(a.col.size()));
   }
   a.values.resize(a.col.size() * height);
-  for (float& v : a.values) v = normal(random);
+  for (int& v : a.values) v = static_cast<int>(random() % 15) - 7;
   return a;
 }
 
-struct Packed {
-  std::vector<int64_t> blocks;
-  std::vector<SpmmGroup> groups;
-  std::vector<uint16_t> ids;
-  std::vector<int32_t> positions;
-  std::vector<float> values;
-  int32_t part_rows, block_cols;
-};
+int bytes_of(Stored stored) { return stored == Stored::float32 ? 4 : stored == Stored::int8 ? 1 : 2; }
 
-Packed pack(const Csr& a, bool windows) {
-  Packed p;
-  p.part_rows = 64;
-  p.block_cols = windows ? 64 : 48;
-  const int64_t parts = (a.m + p.part_rows - 1) / p.part_rows;
-  const int64_t cells = parts * (windows ? 1 : (a.k + p.block_cols - 1) / p.block_cols);
-  p.blocks.resize(2 * (cells + 1));
-  auto* blocks = reinterpret_cast<int64_t(*)[2]>(p.blocks.data());
-  const WindowSource strips{a.crow.data(), a.col.data(), a.m, a.k, p.part_rows, p.block_cols};
-  const PackSource rows{a.crow.data(), a.col.data(), a.height, 1};
-  const PackShape shape{a.m, a.k, p.part_rows, p.block_cols};
-  if (windows) pack_window_count(strips, blocks, 1);
-  else pack_count(rows, shape, blocks, 1);
-  const int64_t steps = blocks[cells][1], lanes = windows ? 64 : 4;
-  p.groups.resize(blocks[cells][0]);
-  p.ids.resize(steps * (windows ? 40 : a.height == 1 ? 4 : 1));
-  p.positions.resize(steps * lanes);
-  p.values.resize(steps * lanes);
-  if (windows)
-    pack_window_fill(strips, blocks, p.groups.data(), reinterpret_cast<WindowStep*>(p.ids.data()), p.positions.data(), 1);
-  else pack_fill(rows, shape, blocks, p.groups.data(), p.ids.data(), p.positions.data(), 1);
-  pack_values(p.positions.data(), static_cast<int64_t>(p.positions.size()), a.values.data(), Stored::float32,
-              p.values.data(), true, 1);
-  return p;
+// A whole number of one digit in the bytes of a type.
+uint32_t bits_of(int value, Stored stored) {
+  const float number = static_cast<float>(value);
+  uint32_t bits;
+  std::memcpy(&bits, &number, sizeof bits);
+  if (stored == Stored::float32) return bits;
+  if (stored == Stored::bfloat16) return bits >> 16;
+  if (stored == Stored::int8) return static_cast<uint8_t>(value);
+  return value == 0 ? 0 : (bits >> 16 & 0x8000) | (((bits >> 23 & 255) - 112) << 10) | (bits >> 13 & 1023);
 }
 
-double error(const Csr& a, void (*kernel)(const SpmmCall&), bool windows, int64_t n, bool by_rows, std::mt19937& random) {
+struct Structure {
+  std::vector<int64_t> blocks;
+  std::vector<SpmmGroup> groups;
+  std::vector<uint8_t> ids;  // or window steps
+  std::vector<int32_t> positions;
+  int64_t (*pairs())[2] { return reinterpret_cast<int64_t(*)[2]>(blocks.data()); }
+  void allocate(int64_t cells, int64_t step_bytes, int64_t lanes) {
+    groups.resize(pairs()[cells][0]);
+    ids.resize(pairs()[cells][1] * step_bytes);
+    positions.resize(pairs()[cells][1] * lanes);
+  }
+};
+
+std::vector<uint8_t> packed_values(const Csr& a, const Structure& s, Stored stored) {
+  const int bytes = bytes_of(stored);
+  std::vector<uint8_t> own(a.values.size() * bytes), packed(s.positions.size() * bytes);
+  for (size_t i = 0; i < a.values.size(); ++i) {
+    const uint32_t bits = bits_of(a.values[i], stored);
+    std::memcpy(&own[i * bytes], &bits, bytes);
+  }
+  pack_values(s.positions.data(), static_cast<int64_t>(s.positions.size()), own.data(), bytes, packed.data(), 1);
+  return packed;
+}
+
+constexpr int32_t part_rows = 64;
+
+SpmmPacked pack(const Csr& a, int32_t block_cols, Structure& s) {
+  const int64_t cells = (a.m + part_rows - 1) / part_rows * ((a.k + block_cols - 1) / block_cols);
+  const PackSource rows{a.crow.data(), a.col.data(), a.height, 1};
+  const PackShape shape{a.m, a.k, part_rows, block_cols};
+  const bool wide = block_cols > 255;
+  s.blocks.resize(2 * (cells + 1));
+  pack_count(rows, shape, s.pairs(), 1);
+  s.allocate(cells, (a.height == 1 ? 4 : 1) * (wide ? 2 : 1), 4);
+  pack_fill(rows, shape, s.pairs(), s.groups.data(), s.ids.data(), wide, s.positions.data(), 1);
+  return {a.m, a.k, part_rows, block_cols, s.pairs(), s.groups.data(), s.ids.data(), wide};
+}
+
+WindowPacked pack_windows(const Csr& a, int32_t window, Structure& s) {
+  const int64_t parts = (a.m + part_rows - 1) / part_rows;
+  const WindowSource source{a.crow.data(), a.col.data(), a.m, a.k, part_rows, window};
+  s.blocks.resize(2 * (parts + 1));
+  pack_window_count(source, s.pairs(), 1);
+  s.allocate(parts, sizeof(WindowStep), 4 * WindowStep::lanes);
+  auto* steps = reinterpret_cast<WindowStep*>(s.ids.data());
+  pack_window_fill(source, s.pairs(), s.groups.data(), steps, s.positions.data(), 1);
+  return {a.m, a.k, part_rows, window, s.pairs(), s.groups.data(), steps};
+}
+
+// The largest error over a product, in units of the sum of its terms' sizes. cols: of a block, or of a window.
+template <class Call>
+double error(const Csr& a, void (*kernel)(const Call&), int32_t cols, Stored stored, int64_t n, bool by_rows,
+             std::mt19937& random) {
   std::normal_distribution<float> normal;
   std::vector<float> b(a.k * n), c(a.m * n, -1.0f), bias(a.m);
   for (float& x : b) x = normal(random);
   for (float& x : bias) x = normal(random);
-  const Packed p = pack(a, windows);
-  SpmmCall call{};
-  call.a = {a.m, a.k, p.part_rows, p.block_cols, reinterpret_cast<const int64_t(*)[2]>(p.blocks.data()), p.groups.data(),
-            p.ids.data(), p.values.data(), Stored::float32};
+  Structure structure;
+  Call call{};
+  if constexpr (std::is_same_v<Call, SpmmCall>) call.a = pack(a, cols, structure);
+  else call.a = pack_windows(a, cols, structure);
+  const std::vector<uint8_t> values = packed_values(a, structure, stored);
+  call.values = values.data();
+  call.stored = stored;
   call.n = n;
   call.b = b.data();
   call.c = c.data();
@@ -120,15 +154,25 @@ int main() {
   std::mt19937 random(1);
   double worst = 0;
   int products = 0;
+  const auto check = [&](double e) {
+    worst = std::max(worst, e);
+    ++products;
+  };
+  const Csr rows = draw(148, 130, 1, 0.2, random), vectors = draw(148, 130, 4, 0.2, random);
   for (int64_t n : {1, 2, 5, 8, 13, 16, 40})
     for (bool by_rows : {false, true}) {
-      const Csr rows = draw(148, 130, 1, 0.2, random), vectors = draw(148, 130, 4, 0.2, random);
-      for (double e : {error(rows, TAMIS_ISA::spmm_csr, false, n, by_rows, random),
-                       error(vectors, TAMIS_ISA::spmm_bsr, false, n, by_rows, random),
-                       error(rows, TAMIS_ISA::spmv_window, true, n, by_rows, random)}) {
-        worst = std::max(worst, e);
-        ++products;
+      check(error(rows, TAMIS_ISA::spmm_csr, 48, Stored::float32, n, by_rows, random));
+      check(error(vectors, TAMIS_ISA::spmm_bsr, 48, Stored::float32, n, by_rows, random));
+      check(error(rows, TAMIS_ISA::spmv_window, 64, Stored::float32, n, by_rows, random));
+    }
+  const Csr wide = draw(70, 700, 1, 0.1, random), wide_vectors = draw(72, 700, 4, 0.1, random);
+  for (Stored stored : {Stored::float32, Stored::bfloat16, Stored::float16, Stored::int8})
+    for (int64_t n : {1, 20}) {
+      for (int32_t block_cols : {128, 190, 255, 300}) {  // the last with ids of 16 bits
+        check(error(wide, TAMIS_ISA::spmm_csr, block_cols, stored, n, false, random));
+        check(error(wide_vectors, TAMIS_ISA::spmm_bsr, block_cols, stored, n, false, random));
       }
+      check(error(wide, TAMIS_ISA::spmv_window, 128, stored, n, false, random));
     }
   std::printf("%s: %d products, error %.1e\n", TAMIS_NAME(TAMIS_ISA), products, worst);
   return worst < 2e-6 ? EXIT_SUCCESS : EXIT_FAILURE;

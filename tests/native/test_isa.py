@@ -107,14 +107,15 @@ def test_hot_loops_of_fma_peak_are_ten_fmas_in_registers(listing: str, isa: str)
 
 @pytest.mark.parametrize("isa", VECTOR_ISAS)
 @pytest.mark.parametrize("kernel", ["Csr", "Bsr"])
+@pytest.mark.parametrize("ids", ["unsigned char", "unsigned short"])
 def test_hot_loops_have_no_stack_traffic_and_load_each_operand_once(
-    listing: str, isa: str, kernel: str
+    listing: str, isa: str, kernel: str, ids: str
 ) -> None:
     """GCC silently spills accumulators and folds shared loads into every FMA; either halves the speed."""
     vectors = {"avx512": 4, "avx2": 3}[isa]
     loops = hot_loops(
         listing,
-        f"void tamis::{isa}::Panel<tamis::{isa}::Float32, {vectors}>::block<tamis::{isa}::{kernel}Tile>",
+        f"void tamis::{isa}::block<tamis::{isa}::{kernel}Tile<{ids}>, tamis::{isa}::Float32, {vectors}>",
     )
     assert loops
     for loop in loops:

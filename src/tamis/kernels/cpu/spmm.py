@@ -29,7 +29,7 @@ def _call(
     kernel : name in ``tamis._cpu``
     packed : the structure of A, as the kernel reads it
     values : Tensor
-        The numbers of A in packed order, contiguous.
+        The numbers of A in packed order, contiguous; float32, bfloat16, float16 or int8.
     row_scale : Tensor, shape (m,), float32, contiguous, optional
         Factor of each row of A.
     b : Tensor, shape (n, k) if ``by_rows`` else (k, n); float32, bfloat16 or float16
@@ -39,8 +39,6 @@ def _call(
     -------
     Tensor, shape (n, m) if ``by_rows`` else (m, n), dtype of ``b``
     """
-    if kernel != "spmv_window" and values.dtype != torch.float32:
-        values = values.float()
     if bias is not None:
         bias = bias.float().contiguous()
     row_stride, column_stride = b.stride()
@@ -69,13 +67,13 @@ def _call(
     return c
 
 
-# Unstructured A, four rows with columns of their own at a time; values float32.
+# Unstructured A, four rows with columns of their own at a time.
 spmm_csr = partial(_call, "spmm_csr")
 
-# Column vectors and blocks, four rows that share their columns at a time; values float32.
+# Column vectors and blocks, four rows that share their columns at a time.
 spmm_bsr = partial(_call, "spmm_bsr")
 
-# Unstructured A and few columns; values float32, bfloat16, float16 or int8.
+# Unstructured A and few columns.
 spmv_window = partial(_call, "spmv_window")
 
 

@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import STORED, native
+from tamis.kernels.cpu.native import native
 
-# Column ids and rows are 16 bits; block_cols and part_rows are themselves the ids of padding.
+# Column ids have 8 bits where that is enough, else 16, rows have 16; block_cols and part_rows are the ids of padding.
+MAX_NARROW_BLOCK_COLS = 255
 MAX_BLOCK_COLS = 65_535
 MAX_PART_ROWS = 65_532
 
@@ -29,10 +30,10 @@ class PanelMatrix:
         Column ids of a step: 4 where each row has its own, 1 where the four share theirs.
     blocks : int64 tensor (parts * blocks + 1, 2)
         First group and first step of each (part, block).
-    groups : int32 tensor (groups, 3)
+    groups : int16 tensor (groups, 5)
         ``SpmmGroup`` of csrc/kernels.h.
-    ids : int16 tensor
-        Unsigned column ids, relative to the block.
+    ids : uint8 or int16 tensor (step_ids * steps,)
+        Unsigned column ids, relative to the block; ``block_cols`` is padding.
     """
 
     names: ClassVar = ("blocks", "groups", "ids")
@@ -62,10 +63,11 @@ class PanelMatrix:
 
     @cached_property
     def native(self) -> Any:
-        """The record of the same name in C++; holds addresses of this record's tensors."""
+        """The matrix in C++; holds addresses of this record's tensors."""
         return native().SpmmPacked(
             blocks=self.blocks.data_ptr(), groups=self.groups.data_ptr(), ids=self.ids.data_ptr(),
-            m=self.m, k=self.k, part_rows=self.part_rows, block_cols=self.block_cols,
+            wide_ids=self.ids.dtype == torch.int16, m=self.m, k=self.k, part_rows=self.part_rows,
+            block_cols=self.block_cols,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -82,14 +84,14 @@ class PanelMatrix:
         device = self.blocks.device
         block = torch.arange(self.blocks.shape[0] - 1, device=device)
         block = block.repeat_interleave(self.blocks[:, 0].diff(), output_size=n_groups)
+        groups = self.groups.long() & 0xFFFF
         group = torch.arange(n_groups, device=device)
-        group = group.repeat_interleave(self.groups[:, 0].long(), output_size=n_steps)
-        block_of_step = block[group]
-        row_ids = (self.groups[:, 1:].contiguous().view(torch.int16).long() & 0xFFFF)[group]
+        group = group.repeat_interleave(groups[:, 0], output_size=n_steps)
+        block_of_step, row_ids = block[group], groups[group, 1:]
         column_ids = (self.ids.long() & 0xFFFF).view(n_steps, self.step_ids).expand_as(row_ids)
         row = (block_of_step // col_blocks * self.part_rows)[:, None] + row_ids
         column = (block_of_step % col_blocks * self.block_cols)[:, None] + column_ids
-        padding = (row_ids == self.part_rows) | (column_ids == self.block_cols)
+        padding = column_ids == self.block_cols
         return row.masked_fill(padding, -1).flatten(), column.masked_fill(padding, -1).flatten()
 
 
@@ -126,27 +128,26 @@ def pack_panels(
     blocks = torch.empty(parts * col_blocks + 1, 2, dtype=torch.int64, device="cpu")
     source.count(blocks=blocks.data_ptr(), threads=threads)
     n_groups, n_steps = blocks[-1].tolist()
-    groups = torch.empty(n_groups, 3, dtype=torch.int32, device="cpu")
-    step_ids = 4 if blocksize == (1, 1) else 1
-    ids = torch.empty(n_steps * step_ids, dtype=torch.int16, device="cpu")
+    groups = torch.empty(n_groups, 5, dtype=torch.int16, device="cpu")
+    step_ids, wide = 4 if blocksize == (1, 1) else 1, block_cols > MAX_NARROW_BLOCK_COLS
+    ids = torch.empty(n_steps * step_ids, dtype=torch.int16 if wide else torch.uint8, device="cpu")
     positions = torch.empty(4 * n_steps, dtype=torch.int32, device="cpu")
     source.fill(
-        blocks=blocks.data_ptr(), groups=groups.data_ptr(), ids=ids.data_ptr(), positions=positions.data_ptr(),
-        threads=threads,
+        blocks=blocks.data_ptr(), groups=groups.data_ptr(), ids=ids.data_ptr(), wide_ids=wide,
+        positions=positions.data_ptr(), threads=threads,
     )  # fmt: skip
     return PanelMatrix(m, k, part_rows, block_cols, step_ids, blocks, groups, ids), positions
 
 
 def pack_values(positions: Tensor, values: Tensor) -> Tensor:
-    """Return ``values.flatten()[positions]``, 0 where the position is -1; ``values`` is contiguous."""
+    """Return ``values.flatten()[positions]``, 0 where the position is -1; ``values`` is contiguous, of 1, 2 or 4 bytes."""
     packed = torch.empty(positions.numel(), dtype=values.dtype, device="cpu")
     native().pack_values(
         positions=positions.data_ptr(),
         count=positions.numel(),
         values=values.data_ptr(),
-        stored=STORED[values.dtype],
+        bytes=values.element_size(),
         packed=packed.data_ptr(),
-        widen=False,
         threads=torch.get_num_threads(),
     )
     return packed

@@ -16,7 +16,7 @@ from tamis.kernels.cpu.spmm_pack import MAX_PART_ROWS
 # Windows that the kernel is compiled for; a window begins at a multiple of 16 columns that is kept in 16 bits.
 WINDOWS = (64, 128)
 MAX_COLUMNS = 16 * 65_535
-STEP_BYTES = 80  # WindowStep of csrc/kernels.h: strips of four rows
+STEP_BYTES, STEP_VALUES = 80, 64  # WindowStep of csrc/kernels.h: strips of four rows, 16 values each
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class WindowMatrix:
         Rows and columns; rows of a part, columns of a window.
     blocks : int64 tensor (parts + 1, 2)
         First group and first step of each part.
-    groups : int32 tensor (groups, 3)
+    groups : int16 tensor (groups, 5)
         ``SpmmGroup`` of csrc/kernels.h.
     steps : int16 tensor (steps, 40)
         ``WindowStep`` of csrc/kernels.h.
@@ -61,10 +61,10 @@ class WindowMatrix:
 
     @cached_property
     def native(self) -> Any:
-        """The matrix in C++, where ids are the steps and block_cols the window; holds addresses of these tensors."""
-        return native().SpmmPacked(
-            blocks=self.blocks.data_ptr(), groups=self.groups.data_ptr(), ids=self.steps.data_ptr(),
-            m=self.m, k=self.k, part_rows=self.part_rows, block_cols=self.window,
+        """The matrix in C++; holds addresses of this record's tensors."""
+        return native().WindowPacked(
+            parts=self.blocks.data_ptr(), groups=self.groups.data_ptr(), steps=self.steps.data_ptr(),
+            m=self.m, k=self.k, part_rows=self.part_rows, window=self.window,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -79,12 +79,12 @@ class WindowMatrix:
         n_steps, n_groups, device = self.steps.shape[0], self.groups.shape[0], self.steps.device
         part = torch.arange(self.blocks.shape[0] - 1, device=device)
         part = part.repeat_interleave(self.blocks[:, 0].diff(), output_size=n_groups)
+        groups = self.groups.long() & 0xFFFF
         group = torch.arange(n_groups, device=device)
-        group = group.repeat_interleave(self.groups[:, 0].long(), output_size=n_steps)
-        row_ids = (self.groups[:, 1:].contiguous().view(torch.int16).long() & 0xFFFF)[group]
+        group = group.repeat_interleave(groups[:, 0], output_size=n_steps)
         first, masks = self.steps[:, :4].long() & 0xFFFF, self.steps[:, 4:8].long() & 0xFFFF
         ids = self.steps[:, 8:].contiguous().view(torch.uint8).view(-1, 4, 16).long()
-        row = (part[group][:, None] * self.part_rows + row_ids)[:, :, None].expand_as(ids)
+        row = (part[group][:, None] * self.part_rows + groups[group, 1:])[:, :, None].expand_as(ids)
         column = first[:, :, None] * 16 + ids
         padding = (masks[:, :, None] >> torch.arange(16, device=device) & 1) == 0
         return row.masked_fill(padding, -1).flatten(), column.masked_fill(padding, -1).flatten()
@@ -116,9 +116,9 @@ def pack_windows(
     blocks = torch.empty(-(-m // part_rows) + 1, 2, dtype=torch.int64, device="cpu")
     source.count(blocks=blocks.data_ptr(), threads=threads)
     n_groups, n_steps = blocks[-1].tolist()
-    groups = torch.empty(n_groups, 3, dtype=torch.int32, device="cpu")
+    groups = torch.empty(n_groups, 5, dtype=torch.int16, device="cpu")
     steps = torch.empty(n_steps, STEP_BYTES // 2, dtype=torch.int16, device="cpu")
-    positions = torch.empty(64 * n_steps, dtype=torch.int32, device="cpu")
+    positions = torch.empty(STEP_VALUES * n_steps, dtype=torch.int32, device="cpu")
     source.fill(
         blocks=blocks.data_ptr(), groups=groups.data_ptr(), steps=steps.data_ptr(), positions=positions.data_ptr(),
         threads=threads,

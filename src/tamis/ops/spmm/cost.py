@@ -23,6 +23,7 @@ from tamis.kernels.cpu import parts_of_unit
 from tamis.tuning import Machine, Work
 
 WINDOWS = (64, 128)  # that spmv_window is compiled for
+NARROW_BLOCK_COLS = 255  # of a block whose column ids have 8 bits
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,18 @@ def panel_tiling(p: SpmmProblem) -> Tiling:
     """Rows per part and columns per block of the panel kernels, the same for every n.
 
     A slice of B must fit in L1 (block_cols x panel width); with few nonzeros per row the cost of a block is not
-    paid back, so blocks grow as density falls. Parts feed threads when there are fewer panels than threads.
+    paid back, so blocks grow as density falls. Ids have 8 bits as long as blocks have no more than 255 columns; below
+    a density of 3.5 %, much wider blocks are worth ids of 16. Parts feed threads when there are fewer panels than threads.
     """
     rows = part_rows(p, math.ceil(p.shape[0] / max(1, min(p.threads, 64), math.ceil(p.shape[0] / 1024))))
     l1_cols = 8192 // (p.machine.panel_vectors * p.machine.width)  # 32 KiB
     limits = ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1.0, 4))
     wider = next(times for limit, times in limits if p.density > limit)
-    return Tiling(rows, int(wider * l1_cols))
+    widest = int(wider * l1_cols)
+    if wider <= 2:
+        widest = min(widest, NARROW_BLOCK_COLS)
+    k = max(p.shape[1], 1)
+    return Tiling(rows, math.ceil(k / math.ceil(k / widest)))  # blocks as equal as can be
 
 
 def window_tiling(p: SpmmProblem) -> Tiling:
@@ -109,7 +115,7 @@ def panel_work(p: SpmmProblem, *, padding: float, id_bytes: int) -> Work:
     parts, blocks = math.ceil(m / tiling.part_rows), max(1, math.ceil(k / tiling.block_cols))
     steps = p.density * m * k * padding / 4
     groups = min(m / 4 * blocks, steps + 2 * m / 4)
-    matrix_bytes = steps * (16 + id_bytes)
+    matrix_bytes = steps * (4 * p.dtype.itemsize + id_bytes)
     if p.n == 1:
         return Work(_amounts(column=steps), matrix_bytes, min(p.threads, max(1, parts)))
     vectors = math.ceil(p.n / machine.width)
