@@ -1,7 +1,7 @@
 """Kernel maps, the pairs of rows that a sparse convolution multiplies, and the coordinates of coarser and finer levels."""
 
 from tamis.ops.kernel_map.call import build_map, kernel_offsets
-from tamis.ops.kernel_map.kernel_map import KernelMap, density_by_l1
+from tamis.ops.kernel_map.kernel_map import KernelMap, density_by_l1, l1_distances
 from tamis.ops.kernel_map.kernels import KERNELS
 from tamis.ops.kernel_map.levels import generated_level, minkowski_level, spconv_level
 
@@ -12,6 +12,7 @@ __all__ = [
     "density_by_l1",
     "generated_level",
     "kernel_offsets",
+    "l1_distances",
     "minkowski_level",
     "spconv_level",
 ]

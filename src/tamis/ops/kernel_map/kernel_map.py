@@ -106,12 +106,10 @@ class KernelMap:
         """Share of the outputs that have a neighbour at each offset."""
         return [count / max(self.out_rows, 1) for count in self.pair_counts]
 
-    @cached_property
+    @property
     def l1_distances(self) -> list[int]:
         """L1 distance of each offset, counted in kernel taps."""
-        far = torch.iinfo(torch.int64).max
-        unit = torch.where(self.offsets == 0, far, self.offsets.abs()).amin(0)
-        return [int(distance) for distance in (self.offsets.abs() // unit).sum(1).tolist()]
+        return l1_distances(self.offsets)
 
     def density_by_l1(self) -> dict[int, float]:
         """Mean density of the offsets at each L1 distance."""
@@ -129,6 +127,13 @@ class KernelMap:
             in_order=self.out_order,
             out_order=self.in_order,
         )
+
+
+def l1_distances(offsets: Tensor) -> list[int]:
+    """L1 distance of each offset, counted in kernel taps."""
+    far = torch.iinfo(torch.int64).max
+    unit = torch.where(offsets == 0, far, offsets.abs()).amin(0)
+    return [int(distance) for distance in (offsets.abs() // unit).sum(1).tolist()]
 
 
 def density_by_l1(l1_distances: Sequence[int], pair_counts: Sequence[int], rows: int) -> dict[int, float]:

@@ -11,11 +11,13 @@ From the measured density of every offset's list. The model ranks; it does not p
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
+from torch import Tensor
 
-from tamis.ops.kernel_map import KernelMap, density_by_l1
+from tamis.ops.kernel_map import KernelMap, density_by_l1, l1_distances
 from tamis.tuning import Machine, Prices, Work
 
 # PyTorch's products, gathers and scatters on one thread, whatever the ISA: 85 GFLOP/s, 3.0 and 5.5 GB/s. Fitted on lidar and
@@ -24,16 +26,17 @@ TORCH_PRICES: Prices = {"mac": 0.0235, "gathered": 1.33, "moved": 0.73}
 HYBRID = "reference/sparse_conv_hybrid"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ConvProblem:
-    """A convolution as the choice sees it: everything but the tensors.
+    """A convolution as the choice sees it: everything but the features.
 
     Attributes
     ----------
     rows : int
         Of the output.
-    pair_counts, l1_distances : list of int
+    pair_counts : list of int
         Of each offset.
+    offsets : Tensor, shape (kernel_volume, 3), int64
     c_in, c_out, groups : int
         Channels of all groups.
     dtype, device : of the features
@@ -42,7 +45,7 @@ class ConvProblem:
 
     rows: int
     pair_counts: list[int]
-    l1_distances: list[int]
+    offsets: Tensor = field(repr=False)
     c_in: int
     c_out: int
     groups: int
@@ -63,11 +66,13 @@ class ConvProblem:
         threads: int,
     ) -> ConvProblem:
         """The problem of one layer over one kernel map."""
-        counts, distances = kernel_map.pair_counts, kernel_map.l1_distances
-        device = kernel_map.first.device
-        return cls(
-            kernel_map.out_rows, counts, distances, c_in, c_out, groups, dtype, device, machine, threads
-        )
+        counts, offsets, device = kernel_map.pair_counts, kernel_map.offsets, kernel_map.first.device
+        return cls(kernel_map.out_rows, counts, offsets, c_in, c_out, groups, dtype, device, machine, threads)
+
+    @cached_property
+    def l1_distances(self) -> list[int]:
+        """L1 distance of each offset, counted in kernel taps."""
+        return l1_distances(self.offsets)
 
     @property
     def pairs(self) -> int:
