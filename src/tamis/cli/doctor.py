@@ -14,7 +14,7 @@ from rich.console import Console
 
 import tamis
 from tamis.kernels.cpu import ISA_VARIABLE, native
-from tamis.tuning import device_name, path_for
+from tamis.tuning import device_name, openmp_runtimes, path_for
 
 app = typer.Typer(add_completion=False)
 
@@ -50,23 +50,13 @@ def _facts() -> Iterator[tuple[str, str]]:
         "tuning",
         str(tuned) if tuned.exists() else "shipped constants; `tamis tune` measures this machine in seconds",
     )
-    yield "OpenMP runtimes", ", ".join(_openmp_runtimes()) or "unknown"
+    yield "OpenMP runtimes", ", ".join(openmp_runtimes()) or "unknown"
     yield (
         "CUDA",
         torch.cuda.get_device_name()
         if torch.cuda.is_available()
         else "no GPU (the CPU kernels are all there is today)",
     )
-
-
-def _openmp_runtimes() -> list[str]:
-    """Paths of the OpenMP libraries mapped into this process; more than one means threads that fight."""
-    try:
-        with open("/proc/self/maps") as maps:
-            paths = {line.split()[-1] for line in maps if re.search(r"lib(gomp|iomp5|omp)[-.\w]*\.so", line)}
-    except FileNotFoundError:
-        return []
-    return sorted(paths)
 
 
 def _extras() -> dict[str, list[str]]:

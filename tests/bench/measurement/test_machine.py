@@ -3,6 +3,7 @@
 import torch
 
 from tamis.bench.measurement import machine
+from tamis.tuning import device_name
 
 
 def test_this_machine():
@@ -18,8 +19,8 @@ def test_cpu_names(tmp_path):
     cpuinfo.write_text(
         "processor\t: 0\nmodel name\t: A CPU\ncpu family\t: 26\nmodel\t\t: 2\n\nmodel name\t: other\n"
     )
-    assert machine.cpu_name(cpuinfo) == "A CPU (family 26, model 2)"
-    assert machine.cpu_name(tmp_path / "absent")
+    assert machine.cpu_name(cpuinfo) == f"{device_name()} (family 26, model 2)"
+    assert machine.cpu_name(tmp_path / "absent") == device_name()
 
 
 def test_the_fingerprint_follows_the_code(tmp_path):

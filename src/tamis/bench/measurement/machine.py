@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import platform
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import ModuleType
 import torch
 
 import tamis
+from tamis.tuning import device_name
 
 _TAKING_PART = ("torch", "numpy", "scipy", "numba", "mkl")
 _FINGERPRINTED = ("kernels", "ops", "tuning")  # rooms that decide how fast ours is
@@ -56,14 +58,11 @@ def this_machine(package: Path = Path(tamis.__file__).parent) -> Machine:
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Model name and, on x86, family and model numbers (virtual machines often hide the rest)."""
-    facts: dict[str, str] = {}
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            key, _, value = line.partition(":")
-            facts.setdefault(key.strip(), value.strip())
-    name = facts.get("model name") or platform.processor() or platform.machine()
-    return f"{name} (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else name
+    """The CPU's own name and, on x86, family and model numbers (virtual machines often hide the rest of the name)."""
+    text = cpuinfo.read_text() if cpuinfo.exists() else ""
+    numbers = [re.search(rf"^{field}\s*: (\d+)$", text, re.MULTILINE) for field in ("cpu family", "model")]
+    family, model = (found[1] if found else None for found in numbers)
+    return f"{device_name()} (family {family}, model {model})" if family and model else device_name()
 
 
 def fingerprint(package: Path) -> str:

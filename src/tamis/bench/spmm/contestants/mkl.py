@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tamis.tuning import loaded_libraries, openmp_runtimes
+
 _LP64, _GNU_THREADS = 0, 3
 _NO_TRANSPOSE, _ROW_MAJOR, _GENERAL = 10, 101, 20
 _EXPECTED_CALLS = 1000
@@ -108,15 +110,17 @@ def shares_torchs_pool() -> bool:
     Asked once, after MKL's first product: an engine that brings another runtime later changes nothing for MKL.
     """
     _multiply_once()
-    return len(_openmp_runtimes()) == 1
+    return len(openmp_runtimes()) == 1
 
 
 @cache
 def describe() -> str:
     """Name MKL's version, the kernels that it chose for this CPU, and its OpenMP runtime."""
     _multiply_once()
-    isa = sorted(name for name in _loaded_libraries() if name.startswith("libmkl_") and _is_isa_library(name))
-    return f"mkl {importlib.metadata.version('mkl')}, {', '.join(isa)}, {' + '.join(_openmp_runtimes())}"
+    names = [Path(path).name for path in loaded_libraries()]
+    isa = [name for name in names if name.startswith("libmkl_") and _is_isa_library(name)]
+    runtimes = [Path(path).name for path in openmp_runtimes()]
+    return f"mkl {importlib.metadata.version('mkl')}, {', '.join(isa)}, {' + '.join(runtimes)}"
 
 
 def _multiply_once() -> None:
@@ -124,12 +128,6 @@ def _multiply_once() -> None:
     index = torch.zeros(1, dtype=torch.int32)
     Handle(torch.tensor([0, 1], dtype=torch.int32), index, torch.ones(1), (1, 1), 2).multiply(
         torch.ones(1, 2)
-    )
-
-
-def _openmp_runtimes() -> list[str]:
-    return sorted(
-        name for name in _loaded_libraries() if "gomp" in name or "iomp" in name or name.startswith("libomp")
     )
 
 
@@ -151,9 +149,3 @@ def _library() -> ctypes.CDLL:
 def _is_isa_library(name: str) -> bool:
     stem = name.removeprefix("libmkl_").split(".")[0]
     return stem == "def" or stem.startswith(("avx", "mc"))
-
-
-def _loaded_libraries() -> set[str]:
-    maps = Path("/proc/self/maps")
-    lines = maps.read_text().splitlines() if maps.exists() else []
-    return {Path(line.split()[-1]).name for line in lines if ".so" in line}
