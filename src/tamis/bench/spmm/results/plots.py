@@ -117,7 +117,7 @@ def _sparsity_axis(axes: Axes) -> None:
 
     low = 0.1 * int(10 * axes.dataLim.x0 - 1e-6)
     axes.set_xlim(low, 1.0)
-    axes.xaxis.set_major_locator(MultipleLocator(0.1 if low >= 0.5 else 0.2))
+    axes.xaxis.set_major_locator(MultipleLocator(0.1 if low >= 0.5 else 0.25))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.set_xlabel("sparsity")
 
