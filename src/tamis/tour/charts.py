@@ -157,7 +157,7 @@ def layer_times(tour: Tour, row: ModelRow) -> str:
 
 
 def memory(tour: Tour) -> str:
-    """Bytes of the linear weights: dense, or format and packed copies."""
+    """Bytes of the linear weights: of layers that stay dense, and of sparse ones."""
     bars = [("dense", tour.dense_bytes, 0, PLAIN)]
     bars += [
         (r.configuration.name, r.format_bytes, r.packed_bytes, _colour(tour, r.configuration.pattern))
@@ -167,7 +167,7 @@ def memory(tour: Tour) -> str:
         drawn, (axes,) = figure(_WIDTH, 25 * len(bars) + 80)
         for place, (name, stored, packed, colour) in enumerate(bars):
             (bar,) = axes.barh([place], [stored / 2**20], height=0.6, color=colour)
-            mark(bar, f"{name}: {mib(stored)} MiB in its format")
+            mark(bar, f"{name}: {mib(stored)} MiB dense")
             if packed:
                 left = [stored / 2**20]
                 (bar,) = axes.barh([place], [packed / 2**20], left=left, height=0.6, color=colour, alpha=0.38)

@@ -288,7 +288,7 @@ def _layer_rows(entry: _Entry) -> Iterator[LayerRow]:
         module = entry.model.get_submodule(row.name)
         if isinstance(module, SparseLinear):
             bias = 0 if module.bias is None else module.bias.nbytes
-            yield LayerRow(row, module.plan.at(max(row.tokens)).crossover, module.nbytes - bias, 0)
+            yield LayerRow(row, module.plan.at(max(row.tokens)).crossover, 0, module.nbytes - bias)
         else:
             yield LayerRow(row, None, row.dense_bytes, 0)
 

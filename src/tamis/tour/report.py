@@ -122,7 +122,7 @@ def _models(tour: Tour) -> Iterator[Part]:
         Column("batch", "vs dense"),
         Column("sentence", "ms"),
         Column("sentence", "vs dense"),
-        Column("format", "MiB"),
+        Column("dense", "MiB"),
         Column("packed", "MiB"),
     ]
     yield Table(header, _model_rows(tour))
@@ -260,14 +260,14 @@ def _memory(tour: Tour) -> Iterator[Part]:
     yield Heading("Memory")
     yield Key(
         [
-            ("bar", "in its format: what is saved to disk"),
-            ("bar pale", "packed copies: what the kernels read"),
+            ("bar", "layers that stay dense"),
+            ("bar pale", "packed: what the kernels read"),
         ]
     )
     yield Figure(
         charts.memory(tour),
-        "A sparse layer keeps its format and, beside it, packed copies for a few ranges of batch sizes, so a model of moderate "
-        "sparsity takes more memory than the dense one. On disk it takes the format alone.",
+        "A sparse layer holds its numbers once, in the order in which its kernel reads them; the format that is saved to disk is "
+        "built from them.",
     )
 
 

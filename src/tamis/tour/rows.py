@@ -63,7 +63,7 @@ class LayerRow:
     crossover : float or None
         The sparsity from which the kernel is predicted to beat dense; None where there is no sparse candidate in use.
     format_bytes, packed_bytes : int
-        Of the weight as it is now: what the format (or the dense tensor) takes, and the kernels' packed copies on top.
+        Of the weight as it is now: what the dense tensor takes, or the sparse layer in its kernel's order.
     """
 
     layer: SparsifiedLayer

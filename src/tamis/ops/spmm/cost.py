@@ -75,14 +75,14 @@ def panel_tiling(p: SpmmProblem) -> Tiling:
 
     A slice of B must fit in L1 (block_cols x panel width); with few nonzeros per row the cost of a block is not
     paid back, so blocks grow as density falls. Ids have 8 bits as long as blocks have no more than 255 columns; below
-    a density of 3.5 %, much wider blocks are worth ids of 16. Parts feed threads when there are fewer panels than threads.
+    a density of 7 %, wider blocks are worth ids of 16. Parts feed threads when there are fewer panels than threads.
     """
     rows = part_rows(p, math.ceil(p.shape[0] / max(1, min(p.threads, 64), math.ceil(p.shape[0] / 1024))))
     l1_cols = 8192 // (p.machine.panel_vectors * p.machine.width)  # 32 KiB
     limits = ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1.0, 4))
     wider = next(times for limit, times in limits if p.density > limit)
     widest = int(wider * l1_cols)
-    if wider <= 2:
+    if wider < 2:
         widest = min(widest, NARROW_BLOCK_COLS)
     k = max(p.shape[1], 1)
     return Tiling(rows, math.ceil(k / math.ceil(k / widest)))  # blocks as equal as can be
