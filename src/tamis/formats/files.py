@@ -105,7 +105,7 @@ def from_record(call: str, tensors: dict[str, Tensor], metadata: dict[str, str])
         if dtypes.get(field) not in (None, tensor.dtype):
             raise ValueError(f"{call}: field {field} has dtype {tensor.dtype}; expected {dtypes[field]}.")
     try:
-        return _FORMATS[name](**tensors, **keys)  # type: ignore[arg-type]
+        return _FORMATS[name](**tensors, **keys)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{call}: {error}") from None
 

@@ -135,7 +135,7 @@ def _read_body(call: str, lines: Iterator[bytes], header: _Header) -> tuple[Tens
     return tensor_from_array(rows) - 1, tensor_from_array(columns) - 1, tensor_from_array(values)
 
 
-def _parse(texts: list[bytes], header: _Header) -> tuple[array, array, array]:
+def _parse(texts: list[bytes], header: _Header) -> "tuple[array[int], array[int], array[float]]":
     text, words_each = b"".join(texts), header.words_each
     if text.translate(None, _NUMBER_BYTES) or not {words_each}.issuperset(map(len, map(bytes.split, texts))):
         raise ValueError(f"expected {words_each} numbers")

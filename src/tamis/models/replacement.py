@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from tamis.inspect import ModelInputs, evaluating, run_model
 from tamis.nn import SparseLinear
@@ -32,7 +32,7 @@ class _Former:
 
     name: str
     layer: weakref.ref[nn.Module]
-    weight: weakref.ref[nn.Parameter]
+    weight: weakref.ref[Tensor]
     calls: int
 
 
@@ -130,7 +130,7 @@ class Replacements:
             swap(self._model, {sparse: _dense_again(sparse, former.weight()) if layer is None else layer})
 
 
-def _dense_again(sparse: SparseLinear, weight: nn.Parameter | None) -> nn.Linear:
+def _dense_again(sparse: SparseLinear, weight: Tensor | None) -> nn.Linear:
     """Build the layer that a sparse one replaced: equal numbers, and the parameters themselves that still live."""
     layer = sparse.to_dense()
     layer.bias = sparse.bias  # type: ignore[assignment]  # None is right where there is no bias

@@ -154,7 +154,7 @@ class SparseLinear(nn.Module):
         return self._layout.build(rows[stored], columns[stored], values[stored], self.row_scale)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         packed = self.plan.packed
         moved = [self.get_buffer(name) for name in packed.names]
         self.plan = replace(self.plan, packed=packed.from_tensors(moved, packed.sizes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tamis.report.table import Cell
 
 UNKNOWN = "–"
@@ -41,4 +43,4 @@ def _strength(value: float) -> float:
     """How strongly a ratio is shaded, 0..1: twice as fast is seen, and eight times as fast more so."""
     if value < 1:
         return round(min(1.0, 0.06 + 1.9 * (1 - value)), 2)
-    return round(min(1.0, 0.03 + 0.3 * (value - 1) ** 0.6), 2)
+    return round(min(1.0, 0.03 + 0.3 * math.pow(value - 1, 0.6)), 2)

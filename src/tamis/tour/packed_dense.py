@@ -25,7 +25,7 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (..., k) to (..., m)."""
-        product = torch.ops.mkldnn._linear_pointwise(
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(
             x.reshape(-1, x.shape[-1]), self.packed, self.bias, "none", [], ""
         )
         return product.reshape(*x.shape[:-1], product.shape[-1])

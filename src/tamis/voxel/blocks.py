@@ -28,7 +28,7 @@ class ConvBlock(nn.Module):
         if not self.training and not torch.is_grad_enabled():
             scale, shift = self.norm.scale_shift(self.conv.bias)
             return self.conv.fused(x, scale=scale, shift=shift, residual=residual, relu=self.relu)
-        y = self.norm(self.conv(x))
+        y: VoxelTensor = self.norm(self.conv(x))
         feats = y.feats if residual is None else y.feats + residual
         return y.with_feats(feats.relu() if self.relu else feats)
 

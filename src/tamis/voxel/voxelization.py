@@ -158,8 +158,8 @@ def _rows_of(coords: Tensor, known: SortedKeys) -> Tensor:
     return torch.where(inside & (keys[found] == queries), rows, -1)
 
 
-def _as_points(points: Any) -> Tensor:
-    points = torch.as_tensor(points.points if isinstance(points, PointCloud) else points)
+def _as_points(given: Any) -> Tensor:
+    points: Tensor = torch.as_tensor(given.points if isinstance(given, PointCloud) else given)
     if points.ndim != 2 or points.shape[1] != 3 or not points.is_floating_point():
         raise ValueError(
             f"voxelize(points): points has shape {tuple(points.shape)} and dtype {points.dtype}, but (P, 3) of a "
@@ -173,10 +173,10 @@ def _as_points(points: Any) -> Tensor:
     return points
 
 
-def _as_features(features: Any, points: Tensor) -> Tensor:
-    if features is None:
+def _as_features(given: Any, points: Tensor) -> Tensor:
+    if given is None:
         return torch.ones(len(points), 1, device=points.device)
-    features = torch.as_tensor(features, device=points.device)
+    features: Tensor = torch.as_tensor(given, device=points.device)
     if features.ndim != 2 or len(features) != len(points):
         raise ValueError(
             f"voxelize(points, features=...): {len(points)} points, so features needs shape ({len(points)}, "

@@ -12,11 +12,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from tamis.storage import write_text
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
 
 
 def columns(kind: type) -> tuple[str, ...]:
@@ -64,7 +67,7 @@ def append(path: Path, kind: type[R], rows: Iterable[R]) -> None:
     is_new = not path.exists() or path.stat().st_size == 0
     order = columns(kind) if is_new else _whole_header(path, kind)
     with path.open("ab", buffering=0) as file:
-        file.write(_format(order, map(asdict, rows), header=is_new).encode())  # type: ignore[call-overload]
+        file.write(_format(order, (asdict(row) for row in rows), header=is_new).encode())
         os.fsync(file.fileno())
 
 
@@ -76,7 +79,7 @@ def check_can_append(path: Path, kind: type) -> None:
 
 def replace(path: Path, kind: type[R], rows: Iterable[R]) -> None:
     """Write all rows beside the file, then rename."""
-    write_text(path, _format(columns(kind), map(asdict, rows), header=True))  # type: ignore[call-overload]
+    write_text(path, _format(columns(kind), (asdict(row) for row in rows), header=True))
 
 
 def publish(path: Path, kind: type[R], rows: Sequence[R], kept: Sequence[str], shared: Sequence[str]) -> None:
@@ -86,7 +89,7 @@ def publish(path: Path, kind: type[R], rows: Sequence[R], kept: Sequence[str], s
     ------
     ValueError   if rows differ in a column of ``shared``.
     """
-    table = [{name: _four_digits(value) for name, value in asdict(row).items()} for row in rows]  # type: ignore[call-overload]
+    table = [{name: _four_digits(value) for name, value in asdict(row).items()} for row in rows]
     head = []
     for name in shared:
         values = {_show(row[name]) for row in table}

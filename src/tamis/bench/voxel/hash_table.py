@@ -10,13 +10,13 @@ Table = npt.NDArray[np.int32]
 _EMPTY = -(2**62)
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
 def _mixed(key: int) -> int:
     key = (key ^ (key >> 29)) * -4658895280553007687
     return key ^ (key >> 32)
 
 
-@numba.njit(parallel=True)  # type: ignore[untyped-decorator]
+@numba.njit(parallel=True)
 def packed_map(sources: IntArray, targets: IntArray, offsets: IntArray) -> Table:
     """Rows of ``targets + offset`` among ``sources``, shape (outputs, offsets), -1 for none."""
     size = 1
@@ -42,13 +42,13 @@ def packed_map(sources: IntArray, targets: IntArray, offsets: IntArray) -> Table
     return found
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
 def _mixed3(x: int, y: int, z: int) -> int:
     mixed: int = _mixed(np.int64(x) * 73856093 ^ np.int64(y) * 19349669 ^ np.int64(z) * 83492791)  # type: ignore[arg-type]
     return mixed
 
 
-@numba.njit(parallel=True)  # type: ignore[untyped-decorator]
+@numba.njit(parallel=True)
 def unpacked_map(sources: Table, targets: Table, steps: Table) -> Table:
     """The same over coordinates of shape (rows, 3), compared column by column."""
     size = 1

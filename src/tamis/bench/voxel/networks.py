@@ -96,7 +96,7 @@ def _other_dataflows(network: nn.Module, x: VoxelTensor, row: VoxelRow, share_s:
     expected = network(x, plan=plan(network, x.coords, dataflow="weight_stationary"))
     found = network(x)
     for dataflow in ("weight_stationary", "output_stationary"):
-        made = plan(network, x.coords, dataflow=dataflow)  # type: ignore[arg-type]
+        made = plan(network, x.coords, dataflow=dataflow)
         timing = time_interleaved({"run": partial(network, x, plan=made)}, budget_s=share_s, min_samples=1)[
             "run"
         ]

@@ -116,7 +116,7 @@ def write_index(
             ),
         ),
     ):
-        write(folder / f"{name}.part")
+        write(folder / f"{name}.part")  # type: ignore[no-untyped-call]
         (folder / f"{name}.part").replace(folder / name)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Write a parquet table: ``utterance``, ``split``, ``p/<category>``, ``valence``, ``arousal``, ``dominance``."""
-        columns: dict[str, npt.NDArray] = {"utterance": self.utterances, "split": self.splits}
+        columns: dict[str, npt.NDArray[Any]] = {"utterance": self.utterances, "split": self.splits}
         columns |= {f"p/{name}": self.probabilities[:, i] for i, name in enumerate(self.categories)}
         columns |= {name: self.attributes[:, i] for i, name in enumerate(ATTRIBUTES)}
         with written_beside(path) as beside:

@@ -30,7 +30,9 @@ class Batch:
     rows: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        move = lambda tensors: {name: t.to(device) for name, t in tensors.items()}  # noqa: E731
+        def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device) for name, tensor in tensors.items()}
+
         return Batch(
             move(self.features),
             move(self.masks),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -174,7 +175,7 @@ def full_scale(values: NDArray[np.generic]) -> Samples:
     raise AudioError(f"as_mono_16k: samples have dtype {values.dtype}; expected floats or signed integers.")
 
 
-def require_soundfile():  # type: ignore[no-untyped-def]
+def require_soundfile() -> ModuleType:
     """The soundfile module, or an error that names the extra (libsndfile itself comes inside its wheel)."""
     try:
         import soundfile
@@ -183,4 +184,5 @@ def require_soundfile():  # type: ignore[no-untyped-def]
             f"reading audio needs soundfile and libsndfile ({missing}). Run pip install 'tamis[emotion]'.",
             name="soundfile",
         ) from missing
-    return soundfile
+    module: ModuleType = soundfile
+    return module

@@ -19,7 +19,8 @@ def sorted_distinct(keys: Tensor) -> Tensor:
     found = keys.masked_select(keep)
     if bool((found[1:] > found[:-1]).all()):
         return found
-    return torch.unique_consecutive(found.sort().values)
+    distinct: Tensor = torch.unique_consecutive(found.sort().values)
+    return distinct
 
 
 def minkowski_level(keys: Tensor, layout: KeyLayout, stride: Sequence[int]) -> Tensor:

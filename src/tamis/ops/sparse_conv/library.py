@@ -59,7 +59,8 @@ def run(
             feats, weight, bias, scale, residual, pairs.tensors, pairs.sizes, groups, relu, kernel.name
         )
         return result
-    return kernel.call(pairs, feats, weight, epilogue, groups)
+    out: Tensor = kernel.call(pairs, feats, weight, epilogue, groups)
+    return out
 
 
 def _forward(
@@ -75,7 +76,8 @@ def _forward(
     kernel: str,
 ) -> Tensor:
     pairs = PairLists.from_tensors(packed, sizes)
-    return BY_NAME[kernel].call(pairs, feats, weight, Epilogue(bias, scale, residual, relu), groups)
+    out: Tensor = BY_NAME[kernel].call(pairs, feats, weight, Epilogue(bias, scale, residual, relu), groups)
+    return out
 
 
 def _input_gradient(
@@ -95,7 +97,8 @@ def _input_gradient(
     back = forward.transposed(in_rows)
     if forward.cuts.shape[1]:  # cut for a kernel that works in blocks of outputs, which are now the inputs
         back = replace(back, cuts=block_cuts(back))
-    return BY_NAME[kernel].call(back, grad, turned, Epilogue(), groups)
+    out: Tensor = BY_NAME[kernel].call(back, grad, turned, Epilogue(), groups)
+    return out
 
 
 def _weight_gradient(

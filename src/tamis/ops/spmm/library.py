@@ -51,10 +51,12 @@ def run(
     if wants_grad or observed(b):
         if transformed():
             return _through_dense(packed, values, row_scale, b, bias, activation, by_rows)
-        return torch.ops.tamis.spmm.default(
+        c: Tensor = torch.ops.tamis.spmm.default(
             values, row_scale, b, bias, packed.tensors, packed.sizes, kernel.name, activation, by_rows
         )
-    return kernel.call(packed, values, row_scale, b, bias, activation, by_rows)
+        return c
+    c = kernel.call(packed, values, row_scale, b, bias, activation, by_rows)
+    return c
 
 
 def _through_dense(
@@ -96,9 +98,10 @@ def _spmm_cpu(
     by_rows: bool,
 ) -> Tensor:
     record = BY_NAME[kernel]
-    return record.call(
+    c: Tensor = record.call(
         record.packed.from_tensors(packed, sizes), values, row_scale, b, bias, activation, by_rows
     )
+    return c
 
 
 def _spmm_fake(
