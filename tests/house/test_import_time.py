@@ -12,14 +12,17 @@ def run(code: str) -> str:
 
 
 def test_import_is_light_and_leaves_torch_alone() -> None:
-    """Time is asserted nowhere else; here the bound is a promise of the issue, with a margin for a loaded machine."""
+    """Time is asserted nowhere else; here the bound is a promise, and a share of what torch takes, so that a busy machine changes nothing."""
     code = """
-import torch, time, sys
+import time, sys
+start = time.process_time()
+import torch
+of_torch = time.process_time() - start
 threads, start, before = torch.get_num_threads(), time.process_time(), set(sys.modules)
 import tamis
 spent = time.process_time() - start
 heavy = {"scipy", "transformers", "numba", "matplotlib", "pandas", "typer", "lightning_fabric", "pydantic", "filelock", "jinja2"} & (set(sys.modules) - before)
-print(spent < 0.3, torch.get_num_threads() == threads, *sorted(heavy))
+print(spent < of_torch / 4, torch.get_num_threads() == threads, *sorted(heavy))
 """
     assert run(code) == "True True"
 
