@@ -33,23 +33,32 @@ template <class Id> struct BsrTile {
     add_row<3>(values, w, b, acc[3]);
   }
 
+  // Values that must be converted take that register all the same, so B is read again for each row.
+  template <int row, int nv> static TAMIS_INLINE void add_row_of(const float* b, Vec w, Vec (&acc)[nv]) {
+    asm volatile("" : "+r"(b));  // else GCC keeps B in registers that it does not have
+    const Vec value = w.pick<row>();
+    TAMIS_UNROLL
+    for (int v = 0; v < nv; ++v) acc[v] = fma(Vec::load(b + v * Vec::width), value, acc[v]);
+  }
+
   template <class Value, int nv>
   static TAMIS_INLINE void step(const Id* ids_of, const typename Value::type* values, const float* slice, Vec (&acc)[4][nv]) {
     const float* p = slice + *ids_of * (nv * Vec::width);
-    Vec b[nv];
-    TAMIS_UNROLL
-    for (int v = 0; v < nv; ++v) {
-      b[v] = Vec::load(p + v * Vec::width);
-      TAMIS_KEEP(b[v]);
-    }
-    if constexpr (values_in_register) {
-      add_rows(nullptr, Vec::repeat_four(Value::load_lanes(values)), b, acc);
-    } else if constexpr (sizeof(typename Value::type) == sizeof(float)) {
-      add_rows(values, Vec::zero(), b, acc);
+    if constexpr (!values_in_register && sizeof(typename Value::type) != sizeof(float)) {
+      const Vec w = Vec::repeat_four(Value::load_lanes(values));
+      add_row_of<0>(p, w, acc[0]);
+      add_row_of<1>(p, w, acc[1]);
+      add_row_of<2>(p, w, acc[2]);
+      add_row_of<3>(p, w, acc[3]);
     } else {
-      alignas(16) float widened[4];
-      *reinterpret_cast<Lanes*>(widened) = Value::load_lanes(values);
-      add_rows(widened, Vec::zero(), b, acc);
+      Vec b[nv];
+      TAMIS_UNROLL
+      for (int v = 0; v < nv; ++v) {
+        b[v] = Vec::load(p + v * Vec::width);
+        TAMIS_KEEP(b[v]);
+      }
+      if constexpr (values_in_register) add_rows(nullptr, Vec::repeat_four(Value::load_lanes(values)), b, acc);
+      else add_rows(values, Vec::zero(), b, acc);
     }
   }
 };

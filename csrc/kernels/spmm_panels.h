@@ -35,8 +35,7 @@ template <int nv> struct Panel {
   int cols;         // valid columns, at most stride
   float* slice;     // [block_cols + 1, stride], the last row zero
   float* all_sums;  // [parts][part_rows + 1, stride], the last row of each for rows that do not exist
-
-  using StoreGroup = void (*)(const Panel&, const SpmmGroup&, int64_t first_row, const float* sums);
+  void (*store)(const Panel&, int64_t row, const float* sums);  // a row of C, in its type
 
   float* sums_of(int64_t part) const { return all_sums + (part - first_part) * (call.a.part_rows + 1) * stride; }
 
@@ -57,23 +56,24 @@ template <int nv> struct Panel {
     }
   }
 
-  // The four rows of a group to C.
-  template <class T> static void store_group(const Panel& panel, const SpmmGroup& group, int64_t first_row, const float* sums) {
-    const SpmmCall& call = panel.call;
-    for (int r = 0; r < 4; ++r) {
-      if (group.rows[r] == call.a.part_rows) continue;
-      const int64_t row = first_row + group.rows[r];
-      auto* c = static_cast<typename T::type*>(call.c) + row * call.ldc + panel.first_col;
-      const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
-      const Vec scale = Vec::broadcast(call.row_scale ? call.row_scale[row] : 1.0f);
-      TAMIS_UNROLL
-      for (int v = 0; v < nv; ++v) {
-        const Vec y = activate(fma(Vec::load(sums + r * stride + v * Vec::width), scale, bias), call.activation);
-        const int left = panel.cols - v * Vec::width;
-        if (left >= Vec::width) T::store(c + v * Vec::width, y);
-        else T::store_first(c + v * Vec::width, y, left);
-      }
+  template <class T> TAMIS_INLINE void store_row(int64_t row, const Vec (&acc)[nv]) const {
+    auto* c = static_cast<typename T::type*>(call.c) + row * call.ldc + first_col;
+    const Vec bias = call.bias ? Vec::broadcast(call.bias[row]) : Vec::zero();
+    const Vec scale = Vec::broadcast(call.row_scale ? call.row_scale[row] : 1.0f);
+    TAMIS_UNROLL
+    for (int v = 0; v < nv; ++v) {
+      const Vec y = activate(fma(acc[v], scale, bias), call.activation);
+      const int left = cols - v * Vec::width;
+      if (left >= Vec::width) T::store(c + v * Vec::width, y);
+      else T::store_first(c + v * Vec::width, y, left);
     }
+  }
+
+  template <class T> static void store_sums(const Panel& panel, int64_t row, const float* sums) {
+    Vec acc[nv];
+    TAMIS_UNROLL
+    for (int v = 0; v < nv; ++v) acc[v] = Vec::load(sums + v * Vec::width);
+    panel.store_row<T>(row, acc);
   }
 
   // Rows come in the order of their counts, which no hardware prefetcher follows.
@@ -92,20 +92,23 @@ template <int nv> struct Panel {
         acc[r][v] = first ? Vec::zero() : Vec::load(sums + group.rows[r] * stride + v * Vec::width);
   }
 
-  TAMIS_INLINE void end(const SpmmGroup& group, float* sums, int64_t first_row, StoreGroup store, const Accumulators<nv>& acc) const {
-    if (store) {
-      alignas(64) float four_rows[4 * stride];
-      TAMIS_UNROLL
-      for (int r = 0; r < 4; ++r)
-        TAMIS_UNROLL
-        for (int v = 0; v < nv; ++v) acc[r][v].store(four_rows + r * stride + v * Vec::width);
-      store(*this, group, first_row, four_rows);
-      return;
-    }
+  // in_place: C may be float32, and is then written from registers; worth its code in one type of values only.
+  template <bool in_place>
+  TAMIS_INLINE void end(const SpmmGroup& group, float* sums, int64_t first_row, bool out, const Accumulators<nv>& acc) const {
+    const bool direct = in_place && out && call.element == Element::float32;
     TAMIS_UNROLL
-    for (int r = 0; r < 4; ++r)
+    for (int r = 0; r < 4; ++r) {
+      const bool real = group.rows[r] != call.a.part_rows;
+      if (direct) {
+        if constexpr (in_place)
+          if (real) store_row<Float32>(first_row + group.rows[r], acc[r]);
+        continue;
+      }
+      float* row_sums = sums + group.rows[r] * stride;
       TAMIS_UNROLL
-      for (int v = 0; v < nv; ++v) acc[r][v].store(sums + group.rows[r] * stride + v * Vec::width);
+      for (int v = 0; v < nv; ++v) acc[r][v].store(row_sums + v * Vec::width);
+      if (out && real) store(*this, first_row + group.rows[r], row_sums);
+    }
   }
 
   // [rows, cols] of sums -> [cols, rows] of C, a tile at a time so that bias and activation are applied along m.
@@ -134,7 +137,7 @@ template <int nv> struct Panel {
   }
 
   // body: block of the Tile and the Value of the call.
-  template <class T> void run(void (*body)(const Panel&, int64_t, int64_t, int64_t, StoreGroup)) const {
+  template <class T> void run(void (*body)(const Panel&, int64_t part, int64_t index, int64_t blocks)) const {
     const SpmmPacked& a = call.a;
     const int64_t blocks = a.k ? (a.k + a.block_cols - 1) / a.block_cols : 1;
     TAMIS_UNROLL
@@ -142,18 +145,18 @@ template <int nv> struct Panel {
     for (int64_t index = 0; index < blocks; ++index) {
       const int64_t first = index * a.block_cols;
       load_slice<T>(first, a.k - first < a.block_cols ? a.k - first : a.block_cols);
-      const StoreGroup store = index == blocks - 1 && !call.by_rows ? store_group<T> : nullptr;
-      for (int64_t part = first_part; part < end_part; ++part) body(*this, part, index, blocks, store);
+      for (int64_t part = first_part; part < end_part; ++part) body(*this, part, index, blocks);
     }
     if (!call.by_rows) return;
     for (int64_t part = first_part; part < end_part; ++part) store_transposed<T>(part);
   }
 };
 
-// One group on its way through the registers. `store`: where the sums go, or null for the buffer of the part.
+// One block of one part: each group's sums through the registers, from and to the buffer of the part, at last to C.
 template <class Tile, class Value, int nv>
-void block(const Panel<nv>& panel, int64_t part, int64_t index, int64_t blocks, typename Panel<nv>::StoreGroup store) {
+void block(const Panel<nv>& panel, int64_t part, int64_t index, int64_t blocks) {
   using P = Panel<nv>;
+  constexpr bool in_place = sizeof(typename Value::type) == sizeof(float);
   const SpmmPacked& a = panel.call.a;
   float* sums = panel.sums_of(part);
   const float* slice = panel.slice;
@@ -162,7 +165,7 @@ void block(const Panel<nv>& panel, int64_t part, int64_t index, int64_t blocks, 
   const int64_t last = a.blocks[part * blocks + index + 1][0];
   const auto* ids = static_cast<const typename Tile::id*>(a.ids) + here[1] * Tile::ids;
   const auto* values = static_cast<const typename Value::type*>(panel.call.values) + here[1] * 4;
-  const bool first = index == 0;
+  const bool first = index == 0, out = index == blocks - 1 && !panel.call.by_rows;
   int64_t g = here[0];
   // One vector is four chains of sums, too few to hide the latency of the FMA: two groups at once.
   if constexpr (nv == 1) {
@@ -181,8 +184,8 @@ void block(const Panel<nv>& panel, int64_t part, int64_t index, int64_t blocks, 
         Tile::template step<Value, nv>(ids + s * Tile::ids, values + s * 4, slice, x_acc);
       ids = y_ids + y.steps * Tile::ids;
       values = y_values + y.steps * 4;
-      panel.end(x, sums, first_row, store, x_acc);
-      panel.end(y, sums, first_row, store, y_acc);
+      panel.template end<in_place>(x, sums, first_row, out, x_acc);
+      panel.template end<in_place>(y, sums, first_row, out, y_acc);
     }
   }
   for (; g < last; ++g) {
@@ -192,7 +195,7 @@ void block(const Panel<nv>& panel, int64_t part, int64_t index, int64_t blocks, 
     if (!first) P::prefetch_sums(a.groups[g + 1 < last ? g + 1 : g], sums);
     for (int32_t s = 0; s < group.steps; ++s, ids += Tile::ids, values += 4)
       Tile::template step<Value, nv>(ids, values, slice, acc);
-    panel.end(group, sums, first_row, store, acc);
+    panel.template end<in_place>(group, sums, first_row, out, acc);
   }
 }
 
@@ -216,8 +219,8 @@ template <template <class> class Tile, class T, int nv> void run_panel(const Spm
     const int64_t sums_floats = (unit.end_part - unit.first_part) * (call.a.part_rows + 1) * P::stride;
     float* slice = static_cast<float*>(thread_scratch((slice_floats + sums_floats) * static_cast<int64_t>(sizeof(float))));
     const int64_t first_col = unit.first_vector * Vec::width, left = call.n - first_col;
-    const P panel{call, unit.first_part, unit.end_part, first_col, static_cast<int>(left < P::stride ? left : P::stride), slice,
-                  slice + slice_floats};
+    const P panel{call,  unit.first_part,      unit.end_part, first_col, static_cast<int>(left < P::stride ? left : P::stride),
+                  slice, slice + slice_floats, &P::template store_sums<T>};
     panel.template run<T>(block_for<Tile, nv>(call));
   }
 }

@@ -70,19 +70,21 @@ class Tiling(NamedTuple):
     block_cols: int
 
 
-def panel_tiling(p: SpmmProblem) -> Tiling:
+def panel_tiling(p: SpmmProblem, *, narrow: bool) -> Tiling:
     """Rows per part and columns per block of the panel kernels, the same for every n.
 
     A slice of B must fit in L1 (block_cols x panel width); with few nonzeros per row the cost of a block is not
-    paid back, so blocks grow as density falls. Ids have 8 bits as long as blocks have no more than 255 columns; below
-    a density of 7 %, wider blocks are worth ids of 16. Parts feed threads when there are fewer panels than threads.
+    paid back, so blocks grow as density falls. Parts feed threads when there are fewer panels than threads.
+
+    ``narrow`` prefers ids of 8 bits, that is, blocks of no more than 255 columns: right where each row has ids of its
+    own, wrong where four rows share theirs. Below a density of 7 %, wider blocks are worth ids of 16 bits.
     """
     rows = part_rows(p, math.ceil(p.shape[0] / max(1, min(p.threads, 64), math.ceil(p.shape[0] / 1024))))
     l1_cols = 8192 // (p.machine.panel_vectors * p.machine.width)  # 32 KiB
     limits = ((0.2, 1), (0.07, 1.5), (0.035, 2), (-1.0, 4))
     wider = next(times for limit, times in limits if p.density > limit)
     widest = int(wider * l1_cols)
-    if wider < 2:
+    if narrow and wider < 2:
         widest = min(widest, NARROW_BLOCK_COLS)
     k = max(p.shape[1], 1)
     return Tiling(rows, math.ceil(k / math.ceil(k / widest)))  # blocks as equal as can be
@@ -100,7 +102,7 @@ def part_rows(p: SpmmProblem, wanted: int) -> int:
     return max(math.ceil(max(wanted, 32) / whole) * whole, whole)
 
 
-def panel_work(p: SpmmProblem, *, padding: float, id_bytes: int) -> Work:
+def panel_work(p: SpmmProblem, *, padding: float, id_bytes: int, narrow: bool) -> Work:
     """Count the work of a panel kernel (csrc/kernels/spmm_panels.h).
 
     Parameters
@@ -110,8 +112,10 @@ def panel_work(p: SpmmProblem, *, padding: float, id_bytes: int) -> Work:
         Expected steps times four over the stored values.
     id_bytes : int
         Of the column ids of a step.
+    narrow : bool
+        As for :func:`panel_tiling`.
     """
-    (m, k), tiling, machine = p.shape, panel_tiling(p), p.machine
+    (m, k), tiling, machine = p.shape, panel_tiling(p, narrow=narrow), p.machine
     parts, blocks = math.ceil(m / tiling.part_rows), max(1, math.ceil(k / tiling.block_cols))
     steps = p.density * m * k * padding / 4
     groups = min(m / 4 * blocks, steps + 2 * m / 4)

@@ -37,13 +37,17 @@ def _needs_narrow(p: SpmmProblem) -> str | None:
 
 def _pack_rows(p: SpmmProblem, a: SparseMatrix) -> Packed:
     indices = rows_of(a)
-    packed = cpu.pack_panels(indices.crow_indices, indices.col_indices, (1, 1), a.shape, *panel_tiling(p))
+    packed = cpu.pack_panels(
+        indices.crow_indices, indices.col_indices, (1, 1), a.shape, *panel_tiling(p, narrow=True)
+    )
     return packed[0], indices.own_positions(packed[1])
 
 
 def _pack_blocks(p: SpmmProblem, a: SparseMatrix) -> Packed:
     indices = blocks_of(a)
-    return cpu.pack_panels(indices.crow_indices, indices.col_indices, p.blocksize, a.shape, *panel_tiling(p))
+    return cpu.pack_panels(
+        indices.crow_indices, indices.col_indices, p.blocksize, a.shape, *panel_tiling(p, narrow=False)
+    )
 
 
 def _pack_windows(p: SpmmProblem, a: SparseMatrix) -> Packed:
@@ -60,7 +64,7 @@ KERNELS: tuple[Kernel[SpmmProblem], ...] = (
         refuses=takes_any,
         pack=_pack_rows,
         packed=cpu.PanelMatrix,
-        work=partial(panel_work, padding=1.05, id_bytes=4),
+        work=partial(panel_work, padding=1.05, id_bytes=4, narrow=True),
         prices={
             "avx512": {"fma": 0.58, "step": 0.27, "group": 0.0, "sums": 4.2, "slice": 1.1, "column": 0.67},
             "avx2": {"fma": 0.64, "step": 0.0, "group": 0.0, "sums": 3.9, "slice": 0.59, "column": 0.68},
@@ -81,7 +85,7 @@ KERNELS: tuple[Kernel[SpmmProblem], ...] = (
         refuses=_needs_tall_blocks,
         pack=_pack_blocks,
         packed=cpu.PanelMatrix,
-        work=partial(panel_work, padding=1.0, id_bytes=1),
+        work=partial(panel_work, padding=1.0, id_bytes=2, narrow=False),
         prices={
             "avx512": {"fma": 0.41, "step": 0.25, "group": 0.0, "sums": 2.1, "slice": 1.1, "column": 0.32},
             "avx2": {"fma": 0.41, "step": 0.22, "group": 0.0, "sums": 4.7, "slice": 0.37, "column": 0.34},
