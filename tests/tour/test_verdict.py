@@ -58,7 +58,7 @@ def test_a_win_over_both():
 
 
 def test_a_mixture_is_explained():
-    assert "each layer as sparse as it bears" in verdict(tour(row(50, 0.99, "mixed", None, 0.985)))
+    assert "each layer as sparse as it tolerates" in verdict(tour(row(50, 0.99, "mixed", None, 0.985)))
 
 
 def test_the_warning_names_the_fastest_ruin_and_the_cure():

@@ -86,14 +86,14 @@ def features(
         list[str] | None,
         typer.Option(
             help="NAME=ENCODER[,layers=all|last|last4|N][,pool=N]; may be given often. "
-            "Without it, those that the preset tuned hears."
+            "Without it, those that the preset tuned reads."
         ),
     ] = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(
             help="speed0.9, tempo1.1, voice1.12, noise15, none; may be given often. "
-            "Without it, those that the preset tuned hears."
+            "Without it, those that the preset tuned reads."
         ),
     ] = None,
     transcribe: Annotated[

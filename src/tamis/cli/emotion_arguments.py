@@ -59,7 +59,7 @@ def open_streams(words: Sequence[str] | None) -> dict[str, Stream]:
 
 
 def chosen_variants(names: Sequence[str] | None) -> list[str]:
-    """Variants to make; those that the preset ``tuned`` hears where none are named, and none for ``none``."""
+    """Variants to make; those that the preset ``tuned`` reads where none are named, and none for ``none``."""
     from tamis.emotion.train.config import load_preset
 
     if not names:

@@ -35,6 +35,12 @@ class Bitmap(SparseMatrix):
     ------
     ValueError, TypeError
         Naming the field and the first bad row.
+
+    Examples
+    --------
+    >>> a = tamis.Bitmap.from_dense(torch.tensor([[0.0, 5.0, 0.0, 7.0]]))
+    >>> a.values.tolist()
+    [5.0, 7.0]
     """
 
     bitmap: Tensor

@@ -35,6 +35,12 @@ class BSR(SparseMatrix):
     ------
     ValueError, TypeError
         Naming the field and the first bad block row.
+
+    Examples
+    --------
+    >>> a = tamis.BSR.from_dense(torch.eye(4), blocksize=(2, 2))
+    >>> a.values.shape, a.col_indices.tolist()
+    (torch.Size([2, 2, 2]), [0, 1])
     """
 
     crow_indices: Tensor

@@ -36,6 +36,15 @@ class CSR(SparseMatrix):
     ------
     ValueError, TypeError
         Naming the field and the first bad row.
+
+    Examples
+    --------
+    >>> w = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]])
+    >>> a = tamis.CSR.from_dense(w)
+    >>> a.nnz, a.col_indices.tolist()
+    (3, [1, 0, 2])
+    >>> torch.equal(a.to_dense(), w)
+    True
     """
 
     crow_indices: Tensor

@@ -38,6 +38,13 @@ def save(a: SparseMatrix, path: str | Path) -> None:
     a : CSR, BSR, NM or Bitmap
     path : str or Path
         Ends in .safetensors.
+
+    Examples
+    --------
+    >>> a = tamis.CSR.from_dense(torch.eye(3))
+    >>> tamis.save(a, "eye.safetensors")
+    >>> tamis.load("eye.safetensors").nnz
+    3
     """
     path = Path(path)
     if not isinstance(a, SparseMatrix):
@@ -64,6 +71,12 @@ def load(path: str | Path) -> SparseMatrix:
     ------
     ValueError
         Naming the line or field, if the file is truncated, foreign or inconsistent.
+
+    Examples
+    --------
+    >>> tamis.save(tamis.CSR.from_dense(torch.eye(3)), "eye.safetensors")
+    >>> torch.equal(tamis.load("eye.safetensors").to_dense(), torch.eye(3))
+    True
     """
     readers = {".safetensors": _read_safetensors, ".smtx": read_smtx, ".mtx": read_matrix_market}
     path = Path(path)

@@ -36,6 +36,12 @@ class NM(SparseMatrix):
     ------
     ValueError, TypeError
         Naming the field and the first bad row and group.
+
+    Examples
+    --------
+    >>> a = tamis.NM.from_dense(torch.tensor([[0.0, 5.0, 0.0, 7.0]]), n=2, m=4)
+    >>> a.values.flatten().tolist()
+    [5.0, 7.0]
     """
 
     values: Tensor

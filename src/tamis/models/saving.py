@@ -45,6 +45,16 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
     ------
     TypeError    if ``state_dict`` holds something else than tensors.
     ValueError   if a tensor has no values (meta device), or the folder is a file.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 64))
+    >>> _ = tamis.prune(model, sparsity=0.9)
+    >>> _ = tamis.sparsify(model, example_inputs=(torch.randn(8, 64),), replace="everywhere")
+    >>> tamis.save_sparse(model, "saved")
+    >>> again = tamis.load_sparse("saved", torch.nn.Sequential(torch.nn.Linear(64, 64)))
+    >>> type(again[0]).__name__
+    'SparseLinear'
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -94,6 +104,15 @@ def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module
     ------
     FileNotFoundError   if the folder holds no saved model.
     ValueError          if the files are damaged, do not fit together, or do not fit the model.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 64))
+    >>> tamis.save_sparse(model, "dense")
+    >>> x = torch.randn(2, 64)
+    >>> again = tamis.load_sparse("dense", torch.nn.Sequential(torch.nn.Linear(64, 64)))
+    >>> torch.equal(again(x), model(x))
+    True
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

@@ -73,6 +73,16 @@ def sparsify(
     ------
     TypeError, ValueError   if the model cannot be changed in place or has no linear layer.
     RuntimeError            if the model no longer runs on ``example_inputs`` afterwards; it is restored first.
+
+    Examples
+    --------
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 64))
+    >>> _ = tamis.prune(model, sparsity=0.9)
+    >>> x = torch.randn(8, 64)
+    >>> before = model(x)
+    >>> report = tamis.sparsify(model, example_inputs=(x,), replace="everywhere")
+    >>> torch.allclose(model(x), before, atol=1e-5), report.rows[0].replaced
+    (True, True)
     """
     _check_arguments(model, times, replace)
     queue = _candidates(model, where)

@@ -19,7 +19,7 @@ class SparseLinear(nn.Module):
     """``y = x @ W.T + bias`` with a sparse W, in place of an ``nn.Linear``.
 
     The stored weights are the parameter ``values``, in the order in which the kernel reads them: the layer holds its
-    numbers once, and whoever writes to them, by whatever way, is seen at the next call. Slots of padding stand between
+    numbers once, and any write to them is seen at the next call. Slots of padding stand between
     them; they take no part in any product, and their gradient is zero. The structure is in buffers that stay out of
     ``state_dict``: that holds the component tensors of the format the layer was made from, for any machine to read.
 

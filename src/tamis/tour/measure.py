@@ -167,7 +167,7 @@ def _mixed(
     batch: Mapping[str, Tensor],
     progress: Progress,
 ) -> Iterator[_Entry]:
-    """Give each layer what it bears, out of the uniform configurations, whose layers have been timed."""
+    """Give each layer what it tolerates, out of the uniform configurations, whose layers have been timed."""
     judge = Judge(encoder, calibration)
     masks = {entry.configuration: entry.masks for entry in entries}
     ways = _single_layers(encoder, entries, Judge(encoder, calibration[:SAMPLE]), progress)
@@ -195,7 +195,7 @@ def _single_layers(
     model = encoder.copy()
     ways: dict[str, list[Option]] = {layer: [] for layer in weights}
     for done, (layer, own) in enumerate(linear_weights(model).items()):
-        progress("finding what each layer bears", done, len(weights), layer)
+        progress("finding what each layer tolerates", done, len(weights), layer)
         ruined: set[str] = set()
         for entry in sorted(entries, key=lambda e: e.configuration.sparsity or 0.0):
             saved = _saved_ms(entry, layer)

@@ -1,4 +1,4 @@
-"""Each layer as sparse as it bears: choosing a pattern and sparsity per layer under one limit for the whole model."""
+"""Each layer as sparse as it tolerates: choosing a pattern and sparsity per layer under one limit for the whole model."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ def _method(tour: Tour) -> Iterator[Part]:
         "figures are medians. “Dense PyTorch” is the model as loaded. “Weights packed” is the same dense model with its linear layers "
         "packed ahead for oneDNN, as torch.compile does when weights are frozen: the strongest dense opponent known to us. The "
         f"embedding of a sentence is the mean over its tokens, and its cosine is to the dense model's embedding of the same sentence, "
-        f"over {tour.sentences} English sentences; another language or text may bear less."
+        f"over {tour.sentences} English sentences; another language or text may tolerate less."
     )
     yield Facts(tour.environment)
 

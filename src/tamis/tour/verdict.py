@@ -22,7 +22,7 @@ def verdict(tour: Tour) -> str:
             f"keeps a mean cosine of {closest.mean_cosine:.3f} where {INTACT} was asked for."
         )
     speed = tour.speedup(best)
-    mixed = "" if best.configuration.sparsity is not None else ", each layer as sparse as it bears"
+    mixed = "" if best.configuration.sparsity is not None else ", each layer as sparse as it tolerates"
     which = f"{best.configuration.name}{mixed}; mean cosine {best.mean_cosine:.3f}"
     if speed < A_TIE:
         return (

@@ -35,7 +35,7 @@ class Machine:
 
 
 def this_machine(package: Path = Path(tamis.__file__).parent) -> Machine:
-    """Describe this process: CPU, ISA in use, threads, versions of whoever takes part, FMA peak (takes 0.3 s).
+    """Describe this process: CPU, ISA in use, threads, versions of the contestants, FMA peak (takes 0.3 s).
 
     Parameters
     ----------

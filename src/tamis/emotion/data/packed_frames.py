@@ -17,7 +17,7 @@ from tamis.emotion.data.feature_set import FeatureSet, StreamInfo
 from tamis.training.written_beside import write_json, written_beside
 
 Layer = Literal["all", "joined", "last", "last4"] | int
-"""All kept layers (a leg learns their weights), all side by side as one wide vector, the last, the sum of the last four,
+"""All kept layers (a branch learns their weights), all side by side as one wide vector, the last, the sum of the last four,
 or one by number (-1 = last)."""
 
 Pool = int | Literal["statistics"]

@@ -1,4 +1,4 @@
-"""The leg of DeepSER (paper, algorithm 1): one stream's frames in, three depths of representation out."""
+"""The branch of DeepSER (paper, algorithm 1): one stream's frames in, three depths of representation out."""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 
 class LegOutput(NamedTuple):
-    """What a leg gives to the fusion: after its first layer, after its second, and the second averaged over time."""
+    """What a branch gives to the fusion: after its first layer, after its second, and the second averaged over time."""
 
     first: Tensor
     second: Tensor

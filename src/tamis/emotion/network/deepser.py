@@ -27,7 +27,7 @@ class DeepSER(nn.Module):
     Parameters
     ----------
     streams : mapping of str to (dim, layers)
-        The streams it hears, in order; ``layers`` is None where frames hold a single layer's vector.
+        The streams it reads, in order; ``layers`` is None where frames hold a single layer's vector.
     categories : int
         Number of output categories C.
     architecture : Architecture

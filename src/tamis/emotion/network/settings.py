@@ -15,15 +15,15 @@ class Architecture:
     width, heads, hidden : int
         Model width D, attention heads, feed-forward width.
     dropout : float
-        Within legs.
+        Within branches.
     input_dropout : float
         On the numbers of a stream's frames.
     masks : bool
         Padding and missing streams take no part in attention and means.
     positions : bool
-        Sinusoidal positions in the legs of the streams.
+        Sinusoidal positions in the branches of the streams.
     fusion : "deep" or "late"
-        Fusion at three depths, or (for ablations) of the legs' pooled outputs only.
+        Fusion at three depths, or (for ablations) of the branches' pooled outputs only.
     standardise : bool
         Streams enter with zero mean and unit variance, measured on the training frames.
     """

@@ -1,4 +1,4 @@
-"""The doorstep of a leg: layers are mixed by learned weights, dimensions brought to one scale."""
+"""The adapter of a stream: layers are mixed by learned weights, dimensions brought to one scale."""
 
 import torch
 from torch import Tensor, nn

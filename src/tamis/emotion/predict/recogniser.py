@@ -44,7 +44,7 @@ class Recogniser:
         What training wrote, or ``tamis emotion export`` made of it.
     transcriber : str or None
         ``"whisper-tiny.en"``, a Whisper folder or hub model, or None: no transcripts; streams that read text are then
-        missing, which the ensemble was trained to bear.
+        missing, which the ensemble was trained to tolerate.
     """
 
     def __init__(self, folder: str | Path, transcriber: str | None = TINY_EN) -> None:

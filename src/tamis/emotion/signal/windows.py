@@ -1,4 +1,4 @@
-"""Overlapping windows over the speech of a long recording: what the recogniser hears one by one."""
+"""Overlapping windows over the speech of a long recording: what the recogniser encodes one by one."""
 
 from __future__ import annotations
 

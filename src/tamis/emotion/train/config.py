@@ -68,7 +68,7 @@ class Stream:
 
 @dataclass(frozen=True, config=STRICT)
 class Member:
-    """One model of the ensemble: a name, the streams it hears, and whether it is a DeepSER or a ridge regression."""
+    """One model of the ensemble: a name, the streams it reads, and whether it is a DeepSER or a ridge regression."""
 
     name: Name
     streams: tuple[str, ...]

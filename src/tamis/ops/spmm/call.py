@@ -51,6 +51,13 @@ def spmm(
     ValueError, TypeError   if shapes, dtypes, devices or plan do not fit together.
     NotImplementedError     if no kernel covers them; the message lists each candidate and its reason.
 
+    Examples
+    --------
+    >>> a = tamis.CSR.from_dense(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    >>> tamis.spmm(a, torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[6., 8.],
+            [1., 2.]])
+
     References
     ----------
     [1] Gale, Zaharia, Young, Elsen. Sparse GPU Kernels for Deep Learning. SC 2020.
@@ -96,6 +103,12 @@ def linear(
     Raises
     ------
     As :func:`spmm`.
+
+    Examples
+    --------
+    >>> a = tamis.CSR.from_dense(torch.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    >>> tamis.linear(torch.tensor([1.0, -3.0]), a, activation="relu")
+    tensor([0., 1.])
     """
     call = "linear(x, a)"
     check_matrix(call, a)

@@ -35,6 +35,13 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan
     ------
     ValueError            if n is negative or the kernel is unknown.
     NotImplementedError   if no kernel can serve ``a``; the message lists each and its reason.
+
+    Examples
+    --------
+    >>> a = tamis.CSR.from_dense(torch.eye(64))
+    >>> plan = tamis.plan_spmm(a, n=16)
+    >>> torch.equal(tamis.spmm(a, torch.ones(64, 16), plan=plan), torch.ones(64, 16))
+    True
     """
     call = "plan_spmm(a, n)"
     check_matrix(call, a)
