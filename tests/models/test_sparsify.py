@@ -284,6 +284,19 @@ def test_inference_mode_leaves_no_trace(clock):
     assert model[0].values.grad is not None
 
 
+def test_dense_is_called_right_only_where_it_was_compared_and_won(clock):
+    clock["CSR"] = clock["BSR 4x1"] = 2.0
+    model = mlp()
+    prune(model, 0.8)
+    hooks = [model[place].register_forward_hook(lambda *_: None) for place in (0, 2)]
+    report = sparsify(model, X)
+    assert "none could be compared with a sparse one" in report.summary()
+    hooks[0].remove()
+    assert "dense won in the 1 that could be compared" in sparsify(model, X).summary()
+    hooks[1].remove()
+    assert "dense is the right choice here" in sparsify(model, X).summary()
+
+
 def test_bytes_are_all_that_the_layer_holds(clock):
     model = mlp()
     prune(model, 0.8)

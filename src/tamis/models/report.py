@@ -80,11 +80,20 @@ class SparsifyReport:
         table = Table(header, map(_cells, self.rows))
         return f"{table}\n{self.summary()}"
 
+    def _why_none(self) -> str:
+        """Dense is called right only where it was compared, and won."""
+        compared = sum(row.sparse_ms is not None for row in self.rows)
+        if compared == len(self.rows):
+            return "dense is the right choice here."
+        if compared:
+            return f"dense won in the {compared} that could be compared; the verdicts say why the others could not."
+        return "none could be compared with a sparse one; the verdicts say why."
+
     def summary(self) -> str:
         """Say in a line how many layers are sparse now, and what that does to their time and memory."""
         rows = self.replaced
         if not rows:
-            return f"0 of {len(self.rows)} linear layers are sparse now: dense is the right choice here."
+            return f"0 of {len(self.rows)} linear layers are sparse now: {self._why_none()}"
         dense, sparse = (
             sum(t or 0.0 for t in times)
             for times in ([r.dense_ms for r in rows], [r.sparse_ms for r in rows])
