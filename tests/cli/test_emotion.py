@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from tamis.cli.emotion import app
 from tamis.cli.emotion_arguments import chosen_variants, open_streams, parse_prior
-from tamis.emotion.corpora.audformat_table import read_audformat
-from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.train.config import load_preset
+from tamis.emotion.corpora import read_audformat
+from tamis.emotion.data import FeatureSet
+from tamis.emotion.train import load_preset
 
 
 @pytest.fixture

@@ -2,11 +2,7 @@
 
 UPWARDS: set[tuple[str, str]] = set()
 
-DEEP: set[tuple[str, str]] = {
-    ("bench", "emotion"),
-    ("cli", "emotion"),
-    ("emotion", "training"),
-}
+DEEP: set[tuple[str, str]] = set()
 
 # Folders of src/tamis with more files than 15, and how many they have.
 FULL: dict[str, int] = {"formats": 19}

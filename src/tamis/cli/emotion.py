@@ -17,7 +17,7 @@ from tamis.cli.emotion_arguments import chosen_variants, open_corpus, open_strea
 from tamis.cli.emotion_tables import corpus_table, finding_lines, models_table, plain_table
 
 if TYPE_CHECKING:
-    from tamis.emotion.predict.result import EmotionResult
+    from tamis.emotion.predict import EmotionResult
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -57,9 +57,7 @@ def corpus(
     to_audformat: Annotated[Path | None, typer.Option(help="Write an audformat database here.")] = None,
 ) -> None:
     """Look at a corpus, check it, convert it."""
-    from tamis.emotion.corpora.audformat_table import write_audformat
-    from tamis.emotion.corpora.checks import check_corpus
-    from tamis.emotion.corpora.csv_table import write_csv
+    from tamis.emotion.corpora import check_corpus, write_audformat, write_csv
 
     console = Console()
     found = open_corpus(form, where, option, categories, merge)
@@ -104,9 +102,7 @@ def features(
     merge: Merge = None,
 ) -> None:
     """Run frozen encoders over a corpus, each clip once; the same command goes on after an interruption."""
-    from tamis.emotion.streams.extraction import extract
-    from tamis.emotion.streams.transcribe import open_transcriber
-    from tamis.emotion.streams.transcripts import fill_transcripts
+    from tamis.emotion.streams import extract, fill_transcripts, open_transcriber
 
     console = Console()
     streams, variants = open_streams(stream), chosen_variants(variant)
@@ -130,7 +126,7 @@ def train(
     config: Annotated[Path, typer.Argument(help="TOML file; docs/emotion-training.md explains it.")],
 ) -> None:
     """Train the ensemble in four stages; the same command goes on after an interruption."""
-    from tamis.emotion.train.run import train as train_ensemble
+    from tamis.emotion.train import train as train_ensemble
 
     console = Console()
     console.print(str(train_ensemble(config, progress=console.print)), soft_wrap=True, highlight=False)
@@ -143,7 +139,7 @@ def evaluate(
     by: Annotated[list[str] | None, typer.Option(help="Column to report apart; may be given often.")] = None,
 ) -> None:
     """Figures of the ensemble, its members and the baseline, with intervals over speakers."""
-    from tamis.emotion.evaluation.compare import evaluate as measure
+    from tamis.emotion.evaluation import evaluate as measure
 
     console = Console()
     found = measure(config, split=split, slices=tuple(by or ("gender",)))
@@ -160,8 +156,8 @@ def ablate(
     seeds: Annotated[int, typer.Option(help="How many seeds each.", min=1)] = 5,
 ) -> None:
     """Train again with one ingredient changed at a time, and tell what each is worth."""
-    from tamis.emotion.evaluation.ablations import ABLATIONS
-    from tamis.emotion.evaluation.ablations import ablate as run_ablations
+    from tamis.emotion.evaluation import ABLATIONS
+    from tamis.emotion.evaluation import ablate as run_ablations
 
     console = Console()
     names = tuple(name or ABLATIONS)
@@ -192,7 +188,7 @@ def predict(
     voice_activity: Annotated[bool, typer.Option(help="Hear speech only.")] = True,
 ) -> None:
     """Predict emotion: how raters' votes would be distributed, over the whole recording and over time."""
-    from tamis.emotion.predict.recogniser import load
+    from tamis.emotion.predict import load
 
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv.")
@@ -222,7 +218,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the recogniser alone.")],
 ) -> None:
     """Copy what prediction needs of a training run into a folder of its own."""
-    from tamis.emotion.predict.export import export_recogniser
+    from tamis.emotion.predict import export_recogniser
 
     typer.echo(str(export_recogniser(run, out)))
 
@@ -232,19 +228,19 @@ def writer(as_json: bool, as_csv: bool, categories: tuple[str, ...]) -> Callable
     if as_json:
         return lambda result: typer.echo(result.to_json())
     if as_csv:
-        from tamis.emotion.predict.result import columns
+        from tamis.emotion.predict import columns
 
         rows = csv.DictWriter(sys.stdout, columns(categories), restval="")
         rows.writeheader()
         return lambda result: rows.writerow(result.row())
-    from tamis.emotion.predict.view import show
+    from tamis.emotion.predict import show
 
     console = Console()
     return lambda result: console.print(show(result))
 
 
 def save_plot(result: EmotionResult, plot: Path, several: bool) -> None:
-    from tamis.emotion.predict.timeline_plot import plot_timeline
+    from tamis.emotion.predict import plot_timeline
 
     if several or plot.is_dir():
         plot.mkdir(parents=True, exist_ok=True)

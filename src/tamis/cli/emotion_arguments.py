@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tamis.emotion.corpora.table import Corpus
-    from tamis.emotion.predict.prior import Prior
-    from tamis.emotion.streams.encoder import Stream
+    from tamis.emotion.corpora import Corpus
+    from tamis.emotion.predict import Prior
+    from tamis.emotion.streams import Stream
 
 
 def open_corpus(
     form: str, where: Path, option: list[str] | None, categories: str | None, merge: list[str] | None
 ) -> Corpus:
-    from tamis.emotion.corpora.named import read_corpus
-    from tamis.emotion.corpora.regroup import regroup
+    from tamis.emotion.corpora import read_corpus, regroup
 
     options: dict[str, Any] = {
         k: int(v) if v.isdigit() else v for k, v in pairs(option or [], "--option").items()
@@ -51,16 +50,15 @@ def parse_prior(text: str) -> Prior:
 
 def open_streams(words: Sequence[str] | None) -> dict[str, Stream]:
     """Encoders by stream name; those of the preset ``tuned`` where none are named."""
-    from tamis.emotion.streams.named import open_stream
-    from tamis.emotion.streams.specification import OFFLINE_STREAMS, parse_stream
+    from tamis.emotion.streams import OFFLINE_STREAMS, open_stream, parse_stream
 
     asked = [parse_stream(word) for word in words or OFFLINE_STREAMS]
     return {s.name: open_stream(s.encoder, s.layers, s.pool, s.window_s) for s in asked}
 
 
 def chosen_variants(names: Sequence[str] | None) -> list[str]:
-    """Variants to make; those that the preset ``tuned`` reads where none are named, and none for ``none``."""
-    from tamis.emotion.train.config import load_preset
+    """Variants to make; those that the preset ``tuned`` hears where none are named, and none for ``none``."""
+    from tamis.emotion.train import load_preset
 
     if not names:
         return list(load_preset("tuned")["heard_variants"])

@@ -11,8 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from tamis.emotion.corpora.checks import Findings
-    from tamis.emotion.corpora.table import Corpus
+    from tamis.emotion.corpora import Corpus, Findings
 
 
 def corpus_table(found: Corpus) -> Table:

@@ -10,10 +10,9 @@ pytest.importorskip("sklearn")
 pytest.importorskip("soundfile")
 
 from tamis.bench.emotion.ravdess import earlier_stages, probes
-from tamis.emotion.data.synthetic import SynthRecipe, write_synthetic
-from tamis.emotion.evaluation.compare import evaluate
-from tamis.emotion.train.config import load_config
-from tamis.emotion.train.run import train
+from tamis.emotion.data import SynthRecipe, write_synthetic
+from tamis.emotion.evaluation import evaluate
+from tamis.emotion.train import load_config, train
 
 SETTINGS = """
 features = "set"

@@ -10,7 +10,7 @@ pytest.importorskip("soundfile")
 
 from tamis.emotion.corpora.checks import check_corpus
 from tamis.emotion.corpora.named import read_corpus
-from tamis.emotion.corpora.regroup import regroup
+from tamis.emotion.corpora.regrouping import regroup
 from tamis.emotion.corpora.table import ratings_from_json
 
 EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]

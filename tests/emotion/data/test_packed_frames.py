@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tamis.emotion.data.feature_set import FeatureSet, StreamInfo, write_index, write_stream
-from tamis.emotion.data.packed_frames import StreamView, open_packed, pack, pool_frames, view_frames
+from tamis.emotion.data.packed_frames import PackedFrames, pack_stream, pool_frames, view_frames
+from tamis.emotion.data.settings import StreamView
 
 
 @pytest.fixture
@@ -28,8 +29,7 @@ def features(tmp_path: Path) -> FeatureSet:
 @pytest.mark.parametrize(("layer", "pool"), [("all", 1), ("all", 3), ("last", 2), ("last4", 1), (2, 8)])
 def test_packing(features: FeatureSet, tmp_path: Path, layer: str | int, pool: int) -> None:
     view = StreamView("a", layer, pool)  # type: ignore[arg-type]
-    pack(features, view, tmp_path / "packed")
-    packed = open_packed(tmp_path / "packed")
+    packed = pack_stream(features, view, tmp_path / "packed")
     assert packed.dim == 4
     assert packed.layers == (6 if layer == "all" else None)
     assert packed.lengths.tolist() == [-(-5 // pool), 0, -(-8 // pool)]
@@ -45,9 +45,9 @@ def test_packing(features: FeatureSet, tmp_path: Path, layer: str | int, pool: i
 
 
 def test_packing_twice_reads_once(features: FeatureSet, tmp_path: Path) -> None:
-    pack(features, StreamView("a"), tmp_path / "packed")
+    pack_stream(features, StreamView("a"), tmp_path / "packed")
     (features.folder / "a" / "u5.safetensors").unlink()
-    pack(features, StreamView("a"), tmp_path / "packed")
+    pack_stream(features, StreamView("a"), tmp_path / "packed")
 
 
 def test_views() -> None:
@@ -62,8 +62,7 @@ def test_views() -> None:
 
 def test_statistics(features: FeatureSet, tmp_path: Path) -> None:
     view = StreamView("a", "joined", "statistics")
-    pack(features, view, tmp_path / "packed")
-    packed = open_packed(tmp_path / "packed")
+    packed = pack_stream(features, view, tmp_path / "packed")
     assert packed.lengths.tolist() == [1, 0, 1]
     assert (packed.dim, packed.layers) == (6 * 2 * 4, None)
     read = features.read(2, "a")
@@ -83,7 +82,20 @@ def test_stream_that_nobody_has(tmp_path: Path) -> None:
         {"utterance": ["x"], "speaker": "s", "votes/k": 1.0, "stream/a": [""], "frames/a": [0]}
     )
     write_index(tmp_path / "set", table, ["k"], {"a": StreamInfo(4)})
-    pack(FeatureSet(tmp_path / "set"), StreamView("a"), tmp_path / "packed")
-    x, mask = open_packed(tmp_path / "packed").padded(np.array([0]))
+    packed = pack_stream(FeatureSet(tmp_path / "set"), StreamView("a"), tmp_path / "packed")
+    x, mask = packed.padded(np.array([0]))
     assert x.shape == (1, 1, 4)
     assert not mask.any()
+
+
+@pytest.mark.parametrize("layers", [None, 3])
+def test_frames_in_memory_are_padded_as_those_on_disk(layers: int | None) -> None:
+    shape = (4,) if layers is None else (layers, 4)
+    utterances = [torch.randn(5, *shape), torch.zeros(0, *shape), torch.randn(2, *shape)]
+    packed = PackedFrames.of(utterances, 4, layers)
+    assert (packed.dim, packed.layers) == (4, layers)
+    assert packed.lengths.tolist() == [5, 0, 2]
+    x, mask = packed.padded(np.array([2, 1]))
+    assert torch.equal(x[0], utterances[2])
+    assert mask.tolist() == [[True, True], [False, False]]
+    assert PackedFrames.of(utterances[1:2], 4, layers).padded(np.array([0]))[0].shape == (1, 1, *shape)

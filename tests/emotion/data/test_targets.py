@@ -12,7 +12,6 @@ from tamis.emotion.data.targets import (
     disagreement,
     hard,
     primary,
-    relevant,
     secondary,
     smoothed,
 )
@@ -78,6 +77,5 @@ def test_consensus() -> None:
     assert consensus(VOTES, "keep").tolist() == [0, NO_AGREEMENT, 3, NO_AGREEMENT, 3, 2]
 
 
-def test_views_of_a_distribution() -> None:
-    assert relevant(np.array([[0.5, 0.3, 0.2]])).tolist() == [[True, False, False]]
+def test_disagreement_of_two_raters() -> None:
     np.testing.assert_allclose(disagreement(np.array([[1.0, 0], [0.5, 0.5]])), [0, 0.5])

@@ -6,14 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.data.synthetic import SynthRecipe, write_synthetic
-from tamis.emotion.data.training_data import load_training_data
+from tamis.emotion.data import FeatureSet, SynthRecipe, load, pack, write_synthetic
 from tamis.emotion.evaluation.ablations import ablate
 from tamis.emotion.evaluation.compare import evaluate
 from tamis.emotion.evaluation.probe import logistic_probe, probe_streams, ridge_probe
-from tamis.emotion.train.config import load_config
-from tamis.emotion.train.run import train
+from tamis.emotion.train import load_config, train
 
 SETTINGS = """
 features = "set"
@@ -89,7 +86,7 @@ def test_missing_run(place: Path) -> None:
 def test_probes_are_contestants(place: Path) -> None:
     config = load_config(place / "run.toml")
     packed = config.output / "frames"
-    data = load_training_data(config, packed)
+    data = load(pack(config.data, packed))
     probed = probe_streams(FeatureSet(config.features))
     assert set(probed) == {"audio/0", "audio/1", "audio/2", "audio", "text", "everything"}
     others = {

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from tamis.emotion.network.branch import EncoderLayer, Leg, sinusoids
+from tamis.emotion.network.branch import Branch, EncoderLayer, sinusoids
 from tamis.emotion.network.deepser import DeepSER
 from tamis.emotion.network.mixup import Mixing
 from tamis.emotion.network.settings import PAPER, Architecture
-from tamis.emotion.network.stream_adapter import StreamInput
+from tamis.emotion.network.stream_adapter import StreamAdapter
 from tamis.training import seeded
 
 SMALL = Architecture(width=16, heads=4, hidden=32, dropout=0.1)
@@ -91,9 +91,9 @@ def test_encoder_layer_is_torchs() -> None:
 
 
 def test_leg_pools_real_frames_only() -> None:
-    leg = Leg(6, 16, 4, 32, dropout=0.0, positions=True).eval()
+    branch = Branch(6, 16, 4, 32, dropout=0.0, positions=True).eval()
     features, masks = batch({"a": [3, 8]})
-    out = leg(features["a"], masks["a"])
+    out = branch(features["a"], masks["a"])
     torch.testing.assert_close(out.pooled[0], out.second[0, :3].mean(dim=0))
     assert out.first[0, 3:].abs().max() == 0
     assert out.second[0, 3:].abs().max() == 0
@@ -152,7 +152,7 @@ def test_mixing_acts_on_the_joint_representation() -> None:
 
 
 def test_stream_input_measures_and_mixes() -> None:
-    enter = StreamInput(4, 3, standardise=True)
+    enter = StreamAdapter(4, 3, standardise=True)
     frames = torch.randn(50, 3, 4) * 7 + 3
     enter.measure(frames)
     mask = torch.tensor([[True] * 49 + [False]])
@@ -168,7 +168,7 @@ def test_stream_input_measures_and_mixes() -> None:
 
 
 def test_constant_dimension_stays_finite() -> None:
-    enter = StreamInput(2, None, standardise=True)
+    enter = StreamAdapter(2, None, standardise=True)
     enter.measure(torch.ones(5, 2))
     assert enter(torch.ones(1, 3, 2), torch.ones(1, 3).bool()).isfinite().all()
 

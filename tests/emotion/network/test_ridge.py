@@ -5,9 +5,9 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from tamis.emotion.data.training_data import Batch
+from tamis.emotion.data import Batch
+from tamis.emotion.network.member import new_member
 from tamis.emotion.network.mixup import Mixing
-from tamis.emotion.network.new_member import new_member
 from tamis.emotion.network.ridge import SHARPNESS, RidgeSER
 
 FEATURES = {"a": torch.randn(2, 6, 4), "b": torch.randn(2, 3, 2, 3)}

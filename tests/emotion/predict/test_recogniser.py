@@ -16,15 +16,13 @@ from typer.testing import CliRunner
 
 from tamis.cli.emotion import app
 from tamis.emotion import load
-from tamis.emotion.corpora.table import Utterance, build_corpus
+from tamis.emotion.corpora import Utterance, build_corpus
 from tamis.emotion.predict.export import export_recogniser
 from tamis.emotion.predict.recogniser import Recogniser
 from tamis.emotion.predict.timeline_plot import plot_timeline, shares_over_time
-from tamis.emotion.signal.audio import AudioError
-from tamis.emotion.streams import named
-from tamis.emotion.streams.extraction import extract
-from tamis.emotion.streams.named import open_stream
-from tamis.emotion.train.run import train
+from tamis.emotion.signal import AudioError
+from tamis.emotion.streams import extract, named, open_stream
+from tamis.emotion.train import train
 from tamis.pretrained import TINY_EN, load_tiny_en
 
 RATE = 16_000
@@ -107,7 +105,7 @@ def recogniser(run):
     return load(run, transcriber=None)
 
 
-def test_it_hears_what_it_was_taught(recogniser):
+def test_it_predicts_what_it_was_trained_on(recogniser):
     for pitch_hz, category in ((225.0, "angry"), (112.0, "sad")):
         result = recogniser.predict(voice(pitch_hz, 1.0, 99), RATE, voice_activity=False)
         assert result.top == category
@@ -129,7 +127,7 @@ def test_a_file_is_its_array(recogniser, tmp_path):
 
 def test_prediction_is_what_training_measured(run, recogniser):
     """Features from audio, through the saved ensemble, against the feature set's own files: the same numbers."""
-    from tamis.emotion.data.feature_set import FeatureSet
+    from tamis.emotion.data import FeatureSet
 
     features = FeatureSet(run.parent / "set")
     rows = [list(features.strings("utterance")).index(name) for name in ("u3", "u3@speed0.9")]
@@ -141,7 +139,7 @@ def test_prediction_is_what_training_measured(run, recogniser):
 
 def test_contributions_add_up(recogniser):
     result = recogniser.predict(voice(225.0, 1.0, 7), RATE, voice_activity=False)
-    nothing, _ = recogniser.ensemble.predict([{"low": [np_zeros(1, 30)], "wave": None}], hear=frozenset())
+    nothing, _ = recogniser.ensemble.predict([{"low": [np_zeros(1, 30)], "wave": None}], only=frozenset())
     first = list(result.votes).index(result.top)
     assert set(result.contributions) == {"low", "wave"}
     assert sum(result.contributions.values()) == pytest.approx(result.votes[result.top] - nothing[0, first])

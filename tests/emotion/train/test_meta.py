@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from tamis.emotion.train.meta import MetaClassifier, MetaData, calibrate, vote_weights
+from tamis.emotion.network import MetaClassifier
+from tamis.emotion.train.meta import MetaData, calibrate, vote_weights
 
 
 def logs(p: torch.Tensor) -> torch.Tensor:

@@ -15,10 +15,9 @@ import pandas as pd
 import torch
 
 import tamis
-from tamis.emotion.predict.recogniser import Recogniser, load
-from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, read_audio
-from tamis.emotion.streams.encoder import AudioStream
-from tamis.emotion.streams.named import open_stream
+from tamis.emotion.predict import Recogniser, load
+from tamis.emotion.signal import SAMPLE_RATE_HZ, read_audio
+from tamis.emotion.streams import AudioStream, open_stream
 from tamis.pretrained import TINY_EN
 
 REPEATS = 7

@@ -15,21 +15,22 @@ import pandas as pd
 import torch
 
 import tamis
-from tamis.emotion.corpora.named import read_corpus
-from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.data.predictions import Predictions, joined
-from tamis.emotion.data.training_data import load_training_data
-from tamis.emotion.evaluation.compare import evaluate
-from tamis.emotion.evaluation.probe import logistic_probe, probe_streams, ridge_probe
-from tamis.emotion.predict.ensemble import load_weights
-from tamis.emotion.streams.extraction import extract
-from tamis.emotion.streams.named import open_stream
-from tamis.emotion.streams.specification import OFFLINE_STREAMS, parse_stream
-from tamis.emotion.train.config import Config, load_config, load_preset
-from tamis.emotion.train.jobs import member_folder
-from tamis.emotion.train.join import final_predictions
-from tamis.emotion.train.meta import MetaClassifier, meta_inputs, meta_predict
-from tamis.emotion.train.run import runs_of, train
+from tamis.emotion.corpora import read_corpus
+from tamis.emotion.data import FeatureSet, Predictions, concatenated, load, pack
+from tamis.emotion.evaluation import evaluate, logistic_probe, probe_streams, ridge_probe
+from tamis.emotion.network import MetaClassifier, meta_predict
+from tamis.emotion.predict import load_weights
+from tamis.emotion.streams import OFFLINE_STREAMS, extract, open_stream, parse_stream
+from tamis.emotion.train import (
+    Config,
+    final_predictions,
+    inputs_of,
+    load_config,
+    load_preset,
+    member_folder,
+    runs_of,
+    train,
+)
 
 FLOOR = "whisper/3"
 SETTINGS = """
@@ -62,16 +63,16 @@ def prepare(ravdess: Path, out: Path) -> None:
 
 def probes(config: Config) -> dict[str, Predictions]:
     """Linear probes, trained on every outer fold's training speakers; test predictions of all folds together."""
-    packed = config.output / "frames"
+    frames = config.output / "frames"
     parts: dict[str, list[Predictions]] = {}
     for run in runs_of(config):
-        data = load_training_data(run, packed)
+        data = load(pack(run.data, frames))
         for name, streams in probe_streams(FeatureSet(config.features)).items():
             logger.info("probe %s of %s", name, run.output.name)
-            parts.setdefault(f"ridge/{name}", []).append(ridge_probe(run, data, streams, packed))
+            parts.setdefault(f"ridge/{name}", []).append(ridge_probe(run, data, streams, frames))
             if name == FLOOR:
-                parts.setdefault(f"logistic/{name}", []).append(logistic_probe(run, data, streams, packed))
-    return {name: joined(p) for name, p in parts.items()}
+                parts.setdefault(f"logistic/{name}", []).append(logistic_probe(run, data, streams, frames))
+    return {name: concatenated(p) for name, p in parts.items()}
 
 
 def earlier_stages(config: Config) -> dict[str, Predictions]:
@@ -84,7 +85,7 @@ def earlier_stages(config: Config) -> dict[str, Predictions]:
                 found = Predictions.read(path).of_split("test")
                 parts.setdefault(f"member/{member.name} after stage 1", []).append(found)
         parts.setdefault("one meta-classifier", []).append(first_meta_classifier(run))
-    return {name: joined(p) for name, p in parts.items()}
+    return {name: concatenated(p) for name, p in parts.items()}
 
 
 def first_meta_classifier(run: Config) -> Predictions:
@@ -92,7 +93,7 @@ def first_meta_classifier(run: Config) -> Predictions:
     rows = members[0]
     model = MetaClassifier(len(members), len(rows.categories))
     load_weights(model, run.output / "meta" / "all" / "run0" / "balanced" / "weights.safetensors")
-    p, a = meta_predict(model, meta_inputs(members, run.meta.inputs))
+    p, a = meta_predict(model, inputs_of(run, members))
     return Predictions(rows.utterances, rows.splits, rows.categories, p, a)
 
 

@@ -96,7 +96,7 @@ def segments(audformat: ModuleType, corpus: Corpus) -> Any:
     if (twice := pd.DataFrame({"file": files, "start": starts, "end": ends}).duplicated()).any():
         raise ValueError(
             f"write_audformat({corpus.name!r}): {int(twice.sum())} utterances share file and segment with another, such "
-            f"as {corpus.table['utterance'][twice].iloc[0]!r}; audformat tells rows apart by these alone."
+            f"as {corpus.table['utterance'][twice].iloc[0]!r}; audformat identifies rows by these alone."
         )
     return audformat.segmented_index(files, list(starts), list(ends))
 

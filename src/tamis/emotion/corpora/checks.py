@@ -11,7 +11,7 @@ import numpy as np
 
 from tamis.emotion.corpora.categories import OTHER
 from tamis.emotion.corpora.table import Corpus
-from tamis.emotion.signal.audio import AudioError, read_audio
+from tamis.emotion.signal import AudioError, read_audio
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Findings:
     unlabelled : int
         Utterances without a vote in any category ("other" not counted).
     single_vote : int
-        Utterances with one vote: their distribution tells nothing about disagreement.
+        Utterances with one vote: their distribution says nothing about disagreement.
     unknown_speakers : int
     """
 

@@ -51,7 +51,7 @@ def read_csv(path: str | Path, name: str | None = None) -> Corpus:
 
 
 def corpus_from_table(table: pd.DataFrame, name: str, folder: Path) -> Corpus:
-    """A corpus from a table with the columns told above."""
+    """A corpus from a table with the columns listed above."""
     has_votes = any(column.startswith("votes/") for column in table)
     if "path" not in table or not (has_votes or "emotion" in table):
         raise ValueError(

@@ -55,7 +55,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus: its table, and what must not be forgotten about it.
+    """A corpus: its table, licence and reader's notes.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Corpus:
     categories : tuple of str
         Order of every vote vector.
     table : pandas.DataFrame
-        Columns as told above.
+        Columns as listed above.
     folder : Path
         Where relative audio paths start.
     licence : str

@@ -2,6 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 Floats = npt.NDArray[np.float64]
 
@@ -10,8 +12,10 @@ def confusion_matrix(
     labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], categories: int
 ) -> Floats:
     """Counts, shape (C, C): rows are true categories, columns predicted ones."""
-    counts = np.bincount(labels * categories + predicted, minlength=categories**2)
-    return counts.reshape(categories, categories).astype(np.float64)
+    counts = multiclass_confusion_matrix(
+        torch.from_numpy(predicted), torch.from_numpy(labels), num_classes=categories
+    )
+    return counts.numpy().astype(np.float64)
 
 
 def recalls(confusion: Floats) -> Floats:

@@ -46,10 +46,10 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from tamis.emotion.corpora.categories import ATTRIBUTES, OTHER
+from tamis.emotion.corpora import ATTRIBUTES, OTHER
+from tamis.storage import write_tensors, write_text, written_beside
 
 VERSION = 1
 
@@ -88,10 +88,7 @@ def write_stream(folder: Path, stream: str, utterance: str, features: Tensor) ->
     path = folder / stream / f"{utterance}.safetensors"
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"write_stream: utterance name {utterance!r} leads out of the feature set {folder}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
-    save_file({"features": features.contiguous()}, beside)
-    beside.replace(path)
+    write_tensors(path, {"features": features})
     return path.relative_to(folder).as_posix()
 
 
@@ -104,20 +101,10 @@ def write_index(
         for name, s in streams.items()
     }
     _check_index(table, tuple(categories), streams, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, write in (
-        ("index.parquet", lambda path: table.to_parquet(path, index=False)),
-        (
-            "set.json",
-            lambda path: path.write_text(
-                json.dumps(
-                    {"version": VERSION, "categories": list(categories), "streams": described}, indent=1
-                )
-            ),
-        ),
-    ):
-        write(folder / f"{name}.part")  # type: ignore[no-untyped-call]
-        (folder / f"{name}.part").replace(folder / name)
+    with written_beside(folder / "index.parquet") as part:
+        table.to_parquet(part, index=False)
+    content = {"version": VERSION, "categories": list(categories), "streams": described}
+    write_text(folder / "set.json", json.dumps(content, indent=1))
 
 
 class FeatureSet:

@@ -3,9 +3,10 @@
 Packing is done once per run; the processes that train members map the same file, so that its pages are in memory once.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,23 +15,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from tamis.emotion.data.feature_set import FeatureSet, StreamInfo
-from tamis.training.written_beside import write_json, written_beside
-
-Layer = Literal["all", "joined", "last", "last4"] | int
-"""All kept layers (a branch learns their weights), all side by side as one wide vector, the last, the sum of the last four,
-or one by number (-1 = last)."""
-
-Pool = int | Literal["statistics"]
-"""The mean of so many frames makes one; or the whole utterance makes one: its mean and deviation side by side."""
-
-
-@dataclass(frozen=True)
-class StreamView:
-    """How members see a stream of the feature set: which layer, and how frames are pooled."""
-
-    stream: str
-    layer: Layer = "all"
-    pool: Pool = 1
+from tamis.emotion.data.settings import Pool, StreamView
+from tamis.storage import fingerprint, write_json, written_beside
 
 
 @dataclass(frozen=True)
@@ -63,6 +49,13 @@ class PackedFrames:
         part = self.frames[self.starts[row] : self.starts[row + 1]]
         return torch.from_numpy(part.astype(np.float32))
 
+    @staticmethod
+    def of(utterances: Sequence[Tensor], dim: int, layers: int | None) -> "PackedFrames":
+        """Pack frames that are in memory, each utterance (T, D) or (T, L, D); T = 0 where the stream is missing."""
+        empty = torch.zeros(0, *(() if layers is None else (layers,)), dim)
+        starts = np.cumsum([0, *(len(frames) for frames in utterances)], dtype=np.int64)
+        return PackedFrames(torch.cat([empty, *utterances]).numpy(), starts)
+
     def padded(self, rows: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Zero-padded frames (B, T, …) float32, T at least 1, and their mask (B, T), True = real."""
         lengths = torch.from_numpy(self.lengths[rows])
@@ -72,36 +65,45 @@ class PackedFrames:
         return features, torch.arange(features.shape[1]) < lengths[:, None]
 
 
-def pack(features: FeatureSet, view: StreamView, folder: Path) -> None:
-    """Write ``frames.npy``, ``starts.npy`` and ``view.json`` into ``folder``, unless they are there already."""
-    if (folder / "view.json").exists():
-        return
+def pack_stream(features: FeatureSet, view: StreamView, folder: Path) -> PackedFrames:
+    """Frames of a view, packed into a folder of its own below ``folder`` unless they are there already."""
+    own = view_folder(view, folder)
+    if not (own / "view.json").exists():
+        _write(features, view, own)
+    return open_packed(own)
+
+
+def view_folder(view: StreamView, folder: Path) -> Path:
+    """Where :func:`pack_stream` keeps a view below ``folder``."""
+    return folder / fingerprint(repr(view), size=6)
+
+
+def _write(features: FeatureSet, view: StreamView, folder: Path) -> None:
+    """Write ``frames.npy``, ``starts.npy`` and, when both are whole, ``view.json``."""
     pooled = pooled_lengths(features.frames(view.stream), view.pool)
     starts = np.concatenate([[0], np.cumsum(pooled)]).astype(np.int64)
     info = features.streams[view.stream]
     layers, dim = viewed_shape(info, view)
     shape = (int(starts[-1]), *(() if layers is None else (layers,)), dim)
-    with written_beside(folder / "frames.npy") as beside:
-        packed = np.lib.format.open_memmap(
-            beside, mode="w+", dtype=_dtype(features, view.stream), shape=shape
-        )
+    with written_beside(folder / "frames.npy") as part:
+        packed = np.lib.format.open_memmap(part, mode="w+", dtype=_dtype(features, view.stream), shape=shape)
         for row in np.flatnonzero(pooled):
             frames = features.read(int(row), view.stream)
             if frames is None:
                 raise ValueError(
-                    f"pack({view.stream!r}): utterance {features.table['utterance'].iloc[row]!r} has frames in the index "
+                    f"pack_stream({view.stream!r}): utterance {features.table['utterance'].iloc[row]!r} has frames in the index "
                     "but no file; correct the index."
                 )
             packed[starts[row] : starts[row + 1]] = view_frames(frames, view).numpy()
         packed.flush()
         del packed
-    with written_beside(folder / "starts.npy") as beside, beside.open("wb") as file:
+    with written_beside(folder / "starts.npy") as part, part.open("wb") as file:
         np.save(file, starts)
     write_json(folder / "view.json", asdict(view))
 
 
 def open_packed(folder: Path) -> PackedFrames:
-    """Map what :func:`pack` wrote."""
+    """Map what :func:`pack_stream` wrote."""
     return PackedFrames(np.load(folder / "frames.npy", mmap_mode="r"), np.load(folder / "starts.npy"))
 
 

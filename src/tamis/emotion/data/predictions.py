@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tamis.emotion.corpora.categories import ATTRIBUTES
-from tamis.training.written_beside import written_beside
+from tamis.emotion.corpora import ATTRIBUTES
+from tamis.storage import written_beside
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says about utterances.
+    """What a model predicts of utterances.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class Predictions:
         columns: dict[str, npt.NDArray[Any]] = {"utterance": self.utterances, "split": self.splits}
         columns |= {f"p/{name}": self.probabilities[:, i] for i, name in enumerate(self.categories)}
         columns |= {name: self.attributes[:, i] for i, name in enumerate(ATTRIBUTES)}
-        with written_beside(path) as beside:
-            pd.DataFrame(columns).to_parquet(beside, index=False)
+        with written_beside(path) as part:
+            pd.DataFrame(columns).to_parquet(part, index=False)
 
     @staticmethod
     def read(path: Path) -> "Predictions":
@@ -77,7 +77,7 @@ class Predictions:
         )
 
 
-def joined(parts: Sequence[Predictions]) -> Predictions:
+def concatenated(parts: Sequence[Predictions]) -> Predictions:
     """Tables one below the other."""
     return Predictions(
         np.concatenate([p.utterances for p in parts]),

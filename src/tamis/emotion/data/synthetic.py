@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tamis.emotion.corpora.categories import ATTRIBUTES, CATEGORIES, OTHER
+from tamis.emotion.corpora import ATTRIBUTES, CATEGORIES, OTHER
 from tamis.emotion.data.feature_set import FeatureSet, StreamInfo, write_index, write_stream
 
 

@@ -2,7 +2,7 @@
 
 Every function takes counts of shape (N, C + 1), the last column being votes outside the categories ("other"), as
 :meth:`FeatureSet.votes` gives them, and returns soft labels of shape (N, C) whose rows sum to 1. A row for which a rule has
-no answer (nobody voted for a category) is NaN; :func:`defined` tells which rows those are not.
+no answer (nobody voted for a category) is NaN; :func:`defined` marks the other rows.
 """
 
 from collections.abc import Callable, Mapping
@@ -80,12 +80,6 @@ def consensus(votes: Array, other: Other = "drop") -> npt.NDArray[np.int64]:
     if other != "keep":
         agreed &= ~winners[:, -1]
     return np.where(agreed, winners.argmax(axis=1), NO_AGREEMENT).astype(np.int64)
-
-
-def relevant(soft: Array) -> npt.NDArray[np.bool_]:
-    """The multi-label view of a distribution: categories above chance, shape (N, C)."""
-    above: npt.NDArray[np.bool_] = soft > 1 / soft.shape[1]
-    return above
 
 
 def disagreement(soft: Array) -> Array:

@@ -1,85 +1,79 @@
 """What training reads: the rows of a feature set with their targets, folds and packed frames, and batches of them."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from tamis.emotion.corpora.categories import OTHER
+from tamis.emotion.corpora import OTHER
+from tamis.emotion.data.batch import Batch, padded_inputs, total_lengths
 from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.data.packed_frames import PackedFrames, StreamView, open_packed, pack
-from tamis.emotion.data.sampling import Rows, speaker_folds
+from tamis.emotion.data.folds import Rows, speaker_folds, speakers_of_sources, split_rows
+from tamis.emotion.data.packed_frames import PackedFrames, open_packed, pack_stream, view_folder
+from tamis.emotion.data.settings import DataSettings
 from tamis.emotion.data.targets import NO_AGREEMENT, RULES, consensus, defined, smoothed
-from tamis.emotion.train.config import Config, Stream
 
 
-@dataclass
-class Batch:
-    """Utterances side by side: per stream zero-padded frames (B, T, …) and masks (B, T), soft labels (B, C), attributes
-    (B, 3) with NaN where not rated, and their rows in the index (B,)."""
+@dataclass(frozen=True)
+class Packed:
+    """Settings whose streams :func:`pack` has packed below ``folder``."""
 
-    features: dict[str, Tensor]
-    masks: dict[str, Tensor]
-    soft: Tensor
-    attributes: Tensor
-    rows: Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device) for name, tensor in tensors.items()}
-
-        return Batch(
-            move(self.features),
-            move(self.masks),
-            self.soft.to(device),
-            self.attributes.to(device),
-            self.rows.to(device),
-        )
+    settings: DataSettings
+    folder: Path
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """All rows of a feature set, and who may see them.
+    """All rows of a feature set, and which of them a model trains on.
+
+    Pickled as the place it was loaded from: a process that receives it maps the same files.
 
     Attributes
     ----------
+    packed : Packed
+        What it was loaded from.
     utterances, speakers : array of str, shape (N,)
+    original : array of bool, shape (N,)
+        False for augmented variants.
     categories : tuple of str
-    soft : shape (N, C)
-        Soft labels by the configured rule, NaN where it has no answer.
-    unsmoothed : shape (N, C)
+    soft_labels : shape (N, C)
+        Targets by the configured rule, smoothed; NaN where the rule has no answer.
+    vote_shares : shape (N, C)
         The same before smoothing: what probabilities are calibrated to.
-    labels : shape (N,)
+    consensus : shape (N,)
         Plurality of the primary votes, negative = no agreement.
     attributes : shape (N, 3)
     train, development, test : Rows
         Training rows include augmented variants; development and test are originals.
     folds : shape (len(train),)
         Fold of every training row.
-    versions : tuple of arrays, each of shape (N,)
-        Rows over which the prediction of an original is averaged: its own, and those of its heard variants.
+    variant_rows : tuple of arrays, each of shape (N,)
+        Rows over which the prediction of an original is averaged: its own, and one array per configured variant.
     frames : mapping of str to PackedFrames
     """
 
+    packed: Packed
     utterances: npt.NDArray[np.object_]
     speakers: npt.NDArray[np.object_]
     original: npt.NDArray[np.bool_]
     categories: tuple[str, ...]
-    soft: npt.NDArray[np.float64]
-    unsmoothed: npt.NDArray[np.float64]
-    labels: npt.NDArray[np.int64]
+    soft_labels: npt.NDArray[np.float64]
+    vote_shares: npt.NDArray[np.float64]
+    consensus: npt.NDArray[np.int64]
     attributes: npt.NDArray[np.float64]
     train: Rows
     development: Rows
     test: Rows
     folds: npt.NDArray[np.int64]
-    versions: tuple[Rows, ...]
+    variant_rows: tuple[Rows, ...]
     frames: Mapping[str, PackedFrames]
+
+    def __reduce__(self) -> tuple[Callable[[Packed], "TrainingData"], tuple[Any, ...]]:
+        return load, (self.packed,)
 
     def fold(self, fold: int) -> tuple[Rows, Rows]:
         """Training rows outside ``fold``, and the original recordings inside it."""
@@ -87,22 +81,22 @@ class TrainingData:
         return self.train[self.folds != fold], inside[self.original[inside]]
 
     def batch(self, rows: Rows, streams: Sequence[str]) -> Batch:
-        padded = {name: self.frames[name].padded(rows) for name in streams}
+        """Rows with their targets."""
+        inputs = padded_inputs(self.frames, rows, streams)
         return Batch(
-            {name: x for name, (x, _) in padded.items()},
-            {name: mask for name, (_, mask) in padded.items()},
-            torch.from_numpy(self.soft[rows]).float(),
+            inputs.features,
+            inputs.masks,
+            torch.from_numpy(self.soft_labels[rows]).float(),
             torch.from_numpy(self.attributes[rows]).float(),
             torch.from_numpy(rows),
         )
 
     def lengths(self, streams: Sequence[str]) -> npt.NDArray[np.int64]:
         """Frames of every row in all ``streams`` together, shape (N,)."""
-        total: npt.NDArray[np.int64] = np.sum([self.frames[name].lengths for name in streams], axis=0)
-        return total
+        return total_lengths(self.frames, streams)
 
     def stream_shapes(self, streams: Sequence[str]) -> dict[str, tuple[int, int | None]]:
-        """(dim, layers) of the streams, as :class:`DeepSER` wants them."""
+        """(dim, layers) of the streams, as the networks want them."""
         return {name: (self.frames[name].dim, self.frames[name].layers) for name in streams}
 
 
@@ -121,105 +115,72 @@ class BatchList:
         return (self.data.batch(rows, self.streams) for rows in self.rows)
 
 
-def load_training_data(config: Config, packed: Path) -> TrainingData:
-    """Read the index, apply the target rule, deal the folds, and open the packed frames (packing them where needed)."""
-    features = FeatureSet(config.features)
-    unsmoothed = RULES[config.targets.rule](features.votes(), features.mentions(), config.targets.other)
-    soft = smoothed(unsmoothed, config.targets.smoothing)
-    labels = consensus(features.votes(), config.targets.other)
+def pack(settings: DataSettings, folder: Path) -> Packed:
+    """Pack every stream of ``settings`` below ``folder``; those that are there already stay."""
+    features = FeatureSet(settings.features)
+    for view in settings.streams.values():
+        pack_stream(features, view, folder)
+    return Packed(settings, folder)
+
+
+def load(packed: Packed) -> TrainingData:
+    """Read the index, apply the target rule, deal the folds, and map the packed frames.
+
+    Raises
+    ------
+    ValueError   without a usable training row, for speakers on both sides of a split, and for variants that are missing.
+    """
+    settings, targets = packed.settings, packed.settings.targets
+    features = FeatureSet(settings.features)
+    vote_shares = RULES[targets.rule](features.votes(), features.mentions(), targets.other)
+    soft_labels = smoothed(vote_shares, targets.smoothing)
+    agreed = consensus(features.votes(), targets.other)
     original = features.strings("variant") == ""
-    speakers = _speakers_of_sources(features, original)
-    train, development, test = _split_rows(config, features, speakers)
-    wanted = defined(soft) & ((labels != NO_AGREEMENT) | (config.targets.no_agreement == "keep"))
+    speakers = speakers_of_sources(features, original)
+    train, development, test = split_rows(settings.splits, features, speakers, settings.seed)
+    wanted = defined(soft_labels) & ((agreed != NO_AGREEMENT) | (targets.no_agreement == "keep"))
     train = train[wanted[train]]
     if not len(train):
         raise ValueError(
-            f"training: {config.features} has no usable training row; the splits are "
-            f"{sorted(set(features.strings('split')))}, the configuration trains on {list(config.splits.train)}."
+            f"training: {settings.features} has no usable training row; the splits are "
+            f"{sorted(set(features.strings('split')))}, the configuration trains on {list(settings.splits.train)}."
         )
-    extra = (OTHER,) if config.targets.other == "keep" else ()
     return TrainingData(
+        packed=packed,
         utterances=features.strings("utterance"),
         speakers=speakers,
         original=original,
-        categories=features.categories + extra,
-        soft=soft,
-        unsmoothed=unsmoothed,
-        labels=labels,
+        categories=features.categories + ((OTHER,) if targets.other == "keep" else ()),
+        soft_labels=soft_labels,
+        vote_shares=vote_shares,
+        consensus=agreed,
         attributes=features.attributes(),
         train=train,
         development=development[original[development]],
         test=test[original[test]],
-        folds=speaker_folds(list(speakers[train]), config.splits.folds, config.seed),
-        versions=_versions(config, features, original),
-        frames={name: load_packed(features, choice, packed) for name, choice in config.streams.items()},
+        folds=speaker_folds(list(speakers[train]), settings.splits.folds, settings.seed),
+        variant_rows=_variant_rows(settings, features, original),
+        frames={
+            name: open_packed(view_folder(view, packed.folder)) for name, view in settings.streams.items()
+        },
     )
 
 
-def load_packed(features: FeatureSet, choice: Stream, folder: Path) -> PackedFrames:
-    """Frames of a view, packed into a folder of its own below ``folder`` unless they are there already."""
-    view = StreamView(choice.stream, choice.layer, choice.pool)
-    key = hashlib.blake2b(repr(view).encode(), digest_size=6).hexdigest()
-    pack(features, view, folder / key)
-    return open_packed(folder / key)
-
-
-def _speakers_of_sources(features: FeatureSet, original: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
-    """Speakers, shape (N,); a variant has its source's, and a recording without a speaker is one of its own, so that
-    neither can put a recording on both sides of a split."""
-    names, sources = features.strings("utterance"), features.strings("source")
-    speakers = np.where(features.strings("speaker") == "", names, features.strings("speaker"))
-    of_utterance = dict(zip(names, speakers, strict=True))
-    for row in np.flatnonzero(~original):
-        if sources[row] not in of_utterance:
-            raise ValueError(
-                f"training: variant {names[row]!r} names the source {sources[row]!r}, which is not in the index."
-            )
-        speakers[row] = of_utterance[sources[row]]
-    return speakers
-
-
-def _versions(config: Config, features: FeatureSet, original: npt.NDArray[np.bool_]) -> tuple[Rows, ...]:
+def _variant_rows(
+    settings: DataSettings, features: FeatureSet, original: npt.NDArray[np.bool_]
+) -> tuple[Rows, ...]:
     names, sources, variants = (features.strings(c) for c in ("utterance", "source", "variant"))
     places = {key: row for row, key in enumerate(zip(sources, variants, strict=True))}
     own = np.arange(len(features))
-    versions = [own]
-    for variant in config.heard_variants:
+    found = [own]
+    for variant in settings.variants:
         rows = own.copy()
         for row in np.flatnonzero(original):
             if (names[row], variant) not in places:
                 raise ValueError(
-                    f"training: heard_variants names {variant!r}, which {config.features} lacks for {names[row]!r}; make it "
-                    f"with `tamis emotion features … --variant {variant}`, or set heard_variants = []."
+                    f"training: heard_variants names {variant!r}, which {settings.features} lacks for {names[row]!r}; make "
+                    f"it with `tamis emotion features … --variant {variant}`, or set heard_variants = []."
                 )
             rows[row] = places[names[row], variant]
-        versions.append(rows)
-    return tuple(versions)
-
-
-def _split_rows(
-    config: Config, features: FeatureSet, speakers: npt.NDArray[np.object_]
-) -> tuple[Rows, Rows, Rows]:
-    splits = config.splits
-    if splits.outer_folds is not None:
-        outer = speaker_folds(list(speakers), splits.outer_folds, config.seed)
-        inside = outer == splits.outer_fold
-        return np.flatnonzero(~inside), np.empty(0, dtype=np.int64), np.flatnonzero(inside)
-    split = features.strings("split")
-    train, development, test = (
-        np.flatnonzero(np.isin(split, list(names)))
-        for names in (splits.train, splits.development, splits.test)
-    )
-    for name, rows in (("development", development), ("test", test)):
-        if shared := sorted({s for s in speakers[rows] if s} & {s for s in speakers[train] if s}):
-            raise ValueError(
-                f"training: {len(shared)} speaker(s) stand both in the training and the {name} rows, "
-                f"{shared[0]!r} among them; split by speaker, or use outer_folds."
-            )
-    return train, development, test
-
-
-def with_outer_fold(config: Config, fold: int) -> Config:
-    """The same run with another test fold, in a folder of its own."""
-    splits = replace(config.splits, outer_fold=fold)
-    return replace(config, splits=splits, output=config.output / f"outer{fold}")
+        found.append(rows)
+    return tuple(found)

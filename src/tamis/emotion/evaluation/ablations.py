@@ -8,15 +8,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from tamis.emotion.data.confusion import macro_f1, uar
-from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.data.predictions import Predictions
+from tamis.emotion.data import FeatureSet, Predictions, macro_f1, uar
 from tamis.emotion.evaluation.bootstrap import paired_interval, speaker_confusions
 from tamis.emotion.evaluation.compare import trained_predictions, truth_of
 from tamis.emotion.evaluation.metrics import score
-from tamis.emotion.train.config import load_config, merged
-from tamis.emotion.train.run import train
-from tamis.training.written_beside import written_beside
+from tamis.emotion.train import load_config, merged, train
+from tamis.storage import written_beside
 
 ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
@@ -65,9 +62,9 @@ def ablate(
         confusions[name] = np.sum(
             [
                 speaker_confusions(
-                    t.labels[t.labels >= 0],
-                    p.probabilities[t.labels >= 0].argmax(axis=1),
-                    t.speakers[t.labels >= 0],
+                    t.consensus[t.consensus >= 0],
+                    p.probabilities[t.consensus >= 0].argmax(axis=1),
+                    t.speakers[t.consensus >= 0],
                     len(p.categories),
                 )
                 for p, t in zip(parts, truths, strict=True)
@@ -81,8 +78,8 @@ def ablate(
             row |= {f"{figure_name}_gain_low": gain.low, f"{figure_name}_gain_high": gain.high}
         rows.append(row)
     table = pd.DataFrame(rows)
-    with written_beside(config.output / "ablations.csv") as beside:
-        table.to_csv(beside, index=False)
+    with written_beside(config.output / "ablations.csv") as part:
+        table.to_csv(part, index=False)
     return table
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tamis.emotion.data.confusion import Floats, confusion_matrix
+from tamis.emotion.data import confusion_matrix
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tamis.emotion.data.confusion import macro_f1, uar
-from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.data.predictions import Predictions, joined
-from tamis.emotion.data.targets import consensus, primary
+from tamis.emotion.data import FeatureSet, Predictions, concatenated, consensus, macro_f1, primary, uar
 from tamis.emotion.evaluation.bootstrap import Interval, interval, paired_interval, speaker_confusions
 from tamis.emotion.evaluation.metrics import Truth, per_category, per_slice, score, taken
-from tamis.emotion.train.config import Config, load_config
-from tamis.emotion.train.jobs import member_folder
-from tamis.emotion.train.run import runs_of
-from tamis.emotion.train.stages import last_stage
-from tamis.training.written_beside import write_json, written_beside
+from tamis.emotion.train import Config, last_stage, load_config, member_folder, runs_of
+from tamis.storage import write_json, written_beside
 
 FIGURES = {"uar": uar, "macro_f1": macro_f1}
 
@@ -51,7 +45,7 @@ def evaluate(
     others: Mapping[str, Predictions] | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Measure what :func:`tamis.emotion.train.run.train` has written, and write ``evaluation/`` beside it.
+    """Measure what :func:`tamis.emotion.train.train` has written, and write ``evaluation/`` beside it.
 
     Parameters
     ----------
@@ -62,7 +56,7 @@ def evaluate(
     slices : tuple of str
         Columns of the index to report apart.
     others : mapping of str to Predictions, optional
-        More contestants, such as :func:`tamis.emotion.evaluation.probe.linear_probes`, of the same utterances.
+        More contestants, such as :func:`tamis.emotion.evaluation.ridge_probe`, of the same utterances.
     seed : int
         Of the bootstrap.
     """
@@ -80,8 +74,8 @@ def evaluate(
         slices=per_slice(aligned["ensemble"], truth, slices_of(features, utterances, slices)),
     )
     for name, table in asdict_tables(evaluation).items():
-        with written_beside(config.output / "evaluation" / f"{split}_{name}.csv") as beside:
-            table.to_csv(beside, index=False)
+        with written_beside(config.output / "evaluation" / f"{split}_{name}.csv") as part:
+            table.to_csv(part, index=False)
     write_json(config.output / "evaluation" / f"{split}.json", evaluation.models.to_dict(orient="records"))
     return evaluation
 
@@ -103,7 +97,7 @@ def trained_predictions(config: Config, split: str) -> dict[str, Predictions]:
         for name, predictions in members.items():
             parts.setdefault(f"member/{name}", []).append(predictions)
         parts.setdefault("soft vote", []).append(soft_vote(list(members.values())))
-    return {name: joined(p) if split != "out_of_fold" else p[0] for name, p in parts.items()}
+    return {name: concatenated(p) if split != "out_of_fold" else p[0] for name, p in parts.items()}
 
 
 def soft_vote(members: list[Predictions]) -> Predictions:
@@ -116,16 +110,19 @@ def soft_vote(members: list[Predictions]) -> Predictions:
 
 
 def truth_of(features: FeatureSet, utterances: list[str], config: Config) -> Truth:
-    """What the raters said, whatever rule the training targets follow: plurality and shares of the primary votes."""
+    """The raters' votes, whatever rule the training targets follow: plurality and shares of the primary votes."""
     places = {name: i for i, name in enumerate(features.strings("utterance"))}
     rows = np.array([places[name] for name in utterances], dtype=np.int64)
     other = config.targets.other
-    soft = primary(features.votes(), features.mentions(), other)
+    vote_shares = primary(features.votes(), features.mentions(), other)
     speakers = np.where(
         features.strings("speaker") == "", features.strings("utterance"), features.strings("speaker")
     )
     return Truth(
-        consensus(features.votes(), other)[rows], soft[rows], features.attributes()[rows], speakers[rows]
+        consensus(features.votes(), other)[rows],
+        vote_shares[rows],
+        features.attributes()[rows],
+        speakers[rows],
     )
 
 
@@ -140,12 +137,12 @@ def slices_of(
 
 def compared(contestants: Mapping[str, Predictions], truth: Truth, seed: int) -> pd.DataFrame:
     """One row per contestant, figures with intervals; the ensemble's gain over each, paired."""
-    agreed = np.flatnonzero(truth.labels >= 0)
+    agreed = np.flatnonzero(truth.consensus >= 0)
     confusions = {}
     for name, predictions in contestants.items():
         some, part = taken(predictions, truth, agreed)
         predicted = some.probabilities.argmax(axis=1)
-        confusions[name] = speaker_confusions(part.labels, predicted, part.speakers, len(some.categories))
+        confusions[name] = speaker_confusions(part.consensus, predicted, part.speakers, len(some.categories))
     rows = []
     for name, predictions in contestants.items():
         row: dict[str, Any] = {"model": name, **score(predictions, truth)}
@@ -169,7 +166,9 @@ def _member_predictions(config: Config, name: str, split: str) -> Predictions:
             split
         )
     folders = [member_folder(config, name, fold) for fold in range(config.splits.folds)]
-    return joined([_read(f / last_stage(config) / "predictions.parquet").of_split(split) for f in folders])
+    return concatenated(
+        [_read(f / last_stage(config) / "predictions.parquet").of_split(split) for f in folders]
+    )
 
 
 def _read(path: Path) -> Predictions:

@@ -10,50 +10,50 @@ import torch
 from torchmetrics.functional import concordance_corrcoef
 from torchmetrics.functional.classification import binary_auroc, multiclass_calibration_error
 
-from tamis.emotion.corpora.categories import ATTRIBUTES
-from tamis.emotion.data.confusion import (
+from tamis.emotion.corpora import ATTRIBUTES
+from tamis.emotion.data import (
+    Predictions,
     accuracy,
     confusion_matrix,
+    disagreement,
     f1_scores,
     macro_f1,
     precisions,
     recalls,
     uar,
 )
-from tamis.emotion.data.predictions import Predictions
-from tamis.emotion.data.targets import disagreement
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What raters said about the utterances of a :class:`Predictions`, row by row.
+    """The raters' judgement of the utterances of a :class:`Predictions`, row by row.
 
     Attributes
     ----------
-    labels : shape (N,)
+    consensus : shape (N,)
         Plurality, negative = no agreement; such rows count for the distribution's figures only.
-    soft : shape (N, C)
+    vote_shares : shape (N, C)
         Shares of the primary votes; NaN where nobody voted for a category.
     attributes : shape (N, 3)
         NaN where not rated.
     speakers : array of str, shape (N,)
     """
 
-    labels: npt.NDArray[np.int64]
-    soft: Floats
+    consensus: npt.NDArray[np.int64]
+    vote_shares: Floats
     attributes: Floats
     speakers: npt.NDArray[np.object_]
 
 
 def score(predictions: Predictions, truth: Truth) -> dict[str, float]:
-    """All figures of one set of utterances; NaN where a figure has nothing to stand on.
+    """All figures of one set of utterances; NaN where there is nothing to compute a figure from.
 
     ``macro_f1``, ``uar``, ``accuracy``, ``ece`` and ``brier`` are over utterances with an agreed category; ``jsd`` (nats) and
     ``auroc_disagree`` over all with votes; ``ccc_<attribute>`` over those that are rated.
     """
-    agreed = truth.labels >= 0
+    agreed = truth.consensus >= 0
     confusion = agreed_confusion(predictions, truth)
     p = predictions.probabilities[agreed]
     return {
@@ -62,10 +62,10 @@ def score(predictions: Predictions, truth: Truth) -> dict[str, float]:
         "macro_f1": float(macro_f1(confusion)) if agreed.any() else np.nan,
         "uar": float(uar(confusion)) if agreed.any() else np.nan,
         "accuracy": float(accuracy(confusion)),
-        "jsd": jensen_shannon(predictions.probabilities, truth.soft),
-        "ece": expected_calibration_error(p, truth.labels[agreed]),
-        "brier": brier(p, truth.labels[agreed]),
-        "auroc_disagree": disagreement_auroc(predictions.probabilities, truth.soft),
+        "jsd": jensen_shannon(predictions.probabilities, truth.vote_shares),
+        "ece": expected_calibration_error(p, truth.consensus[agreed]),
+        "brier": brier(p, truth.consensus[agreed]),
+        "auroc_disagree": disagreement_auroc(predictions.probabilities, truth.vote_shares),
         **{
             f"ccc_{name}": ccc(predictions.attributes[:, i], truth.attributes[:, i])
             for i, name in enumerate(ATTRIBUTES)
@@ -100,14 +100,14 @@ def per_slice(
 
 def taken(predictions: Predictions, truth: Truth, rows: npt.NDArray[np.int64]) -> tuple[Predictions, Truth]:
     """Some rows of both."""
-    part = Truth(truth.labels[rows], truth.soft[rows], truth.attributes[rows], truth.speakers[rows])
+    part = Truth(truth.consensus[rows], truth.vote_shares[rows], truth.attributes[rows], truth.speakers[rows])
     return predictions.of_utterances(list(predictions.utterances[rows])), part
 
 
 def agreed_confusion(predictions: Predictions, truth: Truth) -> Floats:
-    agreed = truth.labels >= 0
+    agreed = truth.consensus >= 0
     predicted = predictions.probabilities[agreed].argmax(axis=1)
-    return confusion_matrix(truth.labels[agreed], predicted, len(predictions.categories))
+    return confusion_matrix(truth.consensus[agreed], predicted, len(predictions.categories))
 
 
 def jensen_shannon(p: Floats, q: Floats) -> float:
@@ -146,13 +146,13 @@ def brier(p: Floats, labels: npt.NDArray[np.int64]) -> float:
     )
 
 
-def disagreement_auroc(p: Floats, soft: Floats) -> float:
-    """How well the predicted distribution tells utterances without an absolute majority among the raters from the rest.
+def disagreement_auroc(p: Floats, vote_shares: Floats) -> float:
+    """How well the predicted distribution separates utterances without an absolute majority among the raters from the rest.
 
     The score is the predicted probability that two raters disagree; NaN if all utterances are of one kind.
     """
-    known = ~np.isnan(soft).any(axis=1)
-    split = soft[known].max(axis=1, initial=0.0) <= 0.5
+    known = ~np.isnan(vote_shares).any(axis=1)
+    split = vote_shares[known].max(axis=1, initial=0.0) <= 0.5
     if split.all() or not split.any():
         return float("nan")
     return float(

@@ -7,56 +7,63 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from tamis.emotion.data.confusion import confusion_matrix, uar
-from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.data.predictions import Predictions
-from tamis.emotion.data.sampling import Rows
-from tamis.emotion.data.training_data import TrainingData, load_packed
-from tamis.emotion.train.config import Config, Stream
+from tamis.emotion.data import (
+    FeatureSet,
+    Predictions,
+    Rows,
+    StreamView,
+    TrainingData,
+    confusion_matrix,
+    pack_stream,
+    uar,
+)
+from tamis.emotion.train import Config
 
 Floats = npt.NDArray[np.float64]
 RIDGES = (0.3, 1.0, 3.0, 10.0)
 INVERSE_PENALTIES = (3e-4, 3e-3, 3e-2)
 
 
-def probe_streams(features: FeatureSet) -> dict[str, tuple[Stream, ...]]:
+def probe_streams(features: FeatureSet) -> dict[str, tuple[StreamView, ...]]:
     """What is probed: mean and deviation of every layer of every stream, of all layers, and of everything."""
-    probed: dict[str, tuple[Stream, ...]] = {}
+    probed: dict[str, tuple[StreamView, ...]] = {}
     for name, info in features.streams.items():
         for layer in range(info.layers or 0):
-            probed[f"{name}/{layer}"] = (Stream(name, layer, "statistics"),)
-        probed[name] = (Stream(name, "joined", "statistics"),)
+            probed[f"{name}/{layer}"] = (StreamView(name, layer, "statistics"),)
+        probed[name] = (StreamView(name, "joined", "statistics"),)
     if len(features.streams) > 1:
-        probed["everything"] = tuple(Stream(name, "joined", "statistics") for name in features.streams)
+        probed["everything"] = tuple(StreamView(name, "joined", "statistics") for name in features.streams)
     return probed
 
 
-def ridge_probe(config: Config, data: TrainingData, streams: Sequence[Stream], packed: Path) -> Predictions:
+def ridge_probe(
+    config: Config, data: TrainingData, streams: Sequence[StreamView], frames: Path
+) -> Predictions:
     """Ridge regression to one-hot labels, its strength chosen on the training rows' own speaker folds.
 
     Learns from the same rows as the members, augmented variants included, and predicts the test rows as they do: as the mean over
-    the heard variants. Solved in the dual, so that the width of the features does not matter.
+    their variants. Solved in the dual, so that the width of the features does not matter.
     """
-    x = _statistics(config, streams, packed)
-    train = data.train[data.labels[data.train] >= 0]
-    folds = data.folds[data.labels[data.train] >= 0]
+    x = _statistics(config, streams, frames)
+    train = data.train[data.consensus[data.train] >= 0]
+    folds = data.folds[data.consensus[data.train] >= 0]
     strength = max(RIDGES, key=lambda ridge: _inner_uar(x, data, train, folds, ridge))
-    versions = np.concatenate([rows[data.test] for rows in data.versions])
-    scores = _ridge(x, data, train, versions, strength)
-    return _predictions(data, scores.reshape(len(data.versions), len(data.test), -1).mean(axis=0))
+    wanted = np.concatenate([rows[data.test] for rows in data.variant_rows])
+    scores = _ridge(x, data, train, wanted, strength)
+    return _predictions(data, scores.reshape(len(data.variant_rows), len(data.test), -1).mean(axis=0))
 
 
 def logistic_probe(
-    config: Config, data: TrainingData, streams: Sequence[Stream], packed: Path
+    config: Config, data: TrainingData, streams: Sequence[StreamView], frames: Path
 ) -> Predictions:
     """Multinomial logistic regression, learnt and measured on original recordings, its penalty chosen on their speaker folds."""
-    x = _statistics(config, streams, packed)
-    usable = data.original[data.train] & (data.labels[data.train] >= 0)
+    x = _statistics(config, streams, frames)
+    usable = data.original[data.train] & (data.consensus[data.train] >= 0)
     train, folds = data.train[usable], data.folds[usable]
 
     def fitted(rows: Rows, wanted: Rows, penalty: float) -> Floats:
         a, b = _standardised(x, rows, wanted)
-        model = LogisticRegression(C=penalty, max_iter=300).fit(a, data.labels[rows])
+        model = LogisticRegression(C=penalty, max_iter=300).fit(a, data.consensus[rows])
         p = np.zeros((len(wanted), len(data.categories)))
         p[:, model.classes_] = model.predict_proba(b)
         return p
@@ -65,19 +72,19 @@ def logistic_probe(
         p = np.zeros((len(train), len(data.categories)))
         for fold in range(config.splits.folds):
             p[folds == fold] = fitted(train[folds != fold], train[folds == fold], penalty)
-        return _uar(p, data.labels[train])
+        return _uar(p, data.consensus[train])
 
     return _predictions(data, fitted(train, data.test, max(INVERSE_PENALTIES, key=inner)))
 
 
-def _statistics(config: Config, streams: Sequence[Stream], packed: Path) -> Floats:
+def _statistics(config: Config, streams: Sequence[StreamView], frames: Path) -> Floats:
     """Vectors of all utterances, shape (N, D); zero where a stream is missing."""
     features = FeatureSet(config.features)
     blocks = []
     for stream in streams:
-        frames = load_packed(features, stream, packed)
-        block = np.zeros((len(features), frames.dim))
-        block[frames.lengths > 0] = frames.frames
+        packed = pack_stream(features, stream, frames)
+        block = np.zeros((len(features), packed.dim))
+        block[packed.lengths > 0] = packed.frames
         blocks.append(block)
     return np.concatenate(blocks, axis=1)
 
@@ -89,7 +96,7 @@ def _standardised(x: Floats, train: Rows, wanted: Rows) -> tuple[Floats, Floats]
 
 def _ridge(x: Floats, data: TrainingData, train: Rows, wanted: Rows, strength: float) -> Floats:
     a, b = _standardised(x, train, wanted)
-    one_hot = np.eye(len(data.categories))[data.labels[train]]
+    one_hot = np.eye(len(data.categories))[data.consensus[train]]
     middle = one_hot.mean(axis=0)
     gram = a @ a.T / a.shape[1]
     gram[np.diag_indices_from(gram)] += strength
@@ -102,7 +109,7 @@ def _inner_uar(x: Floats, data: TrainingData, train: Rows, folds: Rows, strength
     for fold in range(int(folds.max()) + 1):
         inside = (folds == fold) & original
         scores[inside] = _ridge(x, data, train[folds != fold], train[inside], strength)
-    return _uar(scores[original], data.labels[train[original]])
+    return _uar(scores[original], data.consensus[train[original]])
 
 
 def _uar(scores: Floats, labels: npt.NDArray[np.int64]) -> float:

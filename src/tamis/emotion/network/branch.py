@@ -1,4 +1,4 @@
-"""The branch of DeepSER (paper, algorithm 1): one stream's frames in, three depths of representation out."""
+"""A branch of DeepSER (paper, algorithm 1): one stream's frames in, three depths of representation out."""
 
 import math
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class LegOutput(NamedTuple):
+class BranchOutput(NamedTuple):
     """What a branch gives to the fusion: after its first layer, after its second, and the second averaged over time."""
 
     first: Tensor
@@ -56,7 +56,7 @@ class EncoderLayer(nn.Module):
         return F.dropout(x, self.dropout, self.training)
 
 
-class Leg(nn.Module):
+class Branch(nn.Module):
     """Input MLP, two encoder layers, mean over time.
 
     Parameters
@@ -78,7 +78,7 @@ class Leg(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(width, heads, hidden, dropout) for _ in range(2))
         self.positions = positions
 
-    def forward(self, x: Tensor, mask: Tensor | None) -> LegOutput:
+    def forward(self, x: Tensor, mask: Tensor | None) -> BranchOutput:
         """x (B, T, dim), mask (B, T) bool or None (every frame counts, padding too, as published).
 
         A row without any real frame (a missing stream) gives zeros at every depth.
@@ -89,12 +89,12 @@ class Leg(nn.Module):
         if mask is None:
             first = self.layers[0](x)
             second = self.layers[1](first)
-            return LegOutput(first, second, second.mean(dim=1))
+            return BranchOutput(first, second, second.mean(dim=1))
         attendable = mask | ~mask.any(dim=1, keepdim=True)
         real = mask[..., None].to(x.dtype)
         first = self.layers[0](x, attendable) * real
         second = self.layers[1](first, attendable) * real
-        return LegOutput(first, second, second.sum(dim=1) / real.sum(dim=1).clamp(min=1))
+        return BranchOutput(first, second, second.sum(dim=1) / real.sum(dim=1).clamp(min=1))
 
 
 def sinusoids(length: int, width: int) -> Tensor:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tamis.emotion.corpora.categories import ATTRIBUTE_RANGE, ATTRIBUTES
-from tamis.emotion.network.branch import Leg, LegOutput
+from tamis.emotion.corpora import ATTRIBUTE_RANGE, ATTRIBUTES
+from tamis.emotion.network.branch import Branch, BranchOutput
 from tamis.emotion.network.mixup import Mixing
 from tamis.emotion.network.settings import Architecture
-from tamis.emotion.network.stream_adapter import StreamInput
+from tamis.emotion.network.stream_adapter import StreamAdapter
 
 
 class Prediction(NamedTuple):
@@ -44,15 +44,18 @@ class DeepSER(nn.Module):
         self.masks = a.masks
         self.inputs = nn.ModuleDict(
             {
-                name: StreamInput(dim, layers, a.standardise, a.input_dropout)
+                name: StreamAdapter(dim, layers, a.standardise, a.input_dropout)
                 for name, (dim, layers) in streams.items()
             }
         )
-        self.legs = nn.ModuleDict({name: Leg(dim, *sizes, a.positions) for name, (dim, _) in streams.items()})
+        # "legs" is what weight files call the streams' branches.
+        self.legs = nn.ModuleDict(
+            {name: Branch(dim, *sizes, a.positions) for name, (dim, _) in streams.items()}
+        )
         self.deep = a.fusion == "deep"
         if self.deep:
-            self.fusion_first = Leg(a.width, *sizes, positions=False)
-            self.fusion_second = Leg(a.width, *sizes, positions=False)
+            self.fusion_first = Branch(a.width, *sizes, positions=False)
+            self.fusion_second = Branch(a.width, *sizes, positions=False)
         self.join = nn.Linear((len(streams) + self.deep) * a.width, a.width)
         self.to_categories = nn.Linear(a.width, categories)
         self.to_attributes = nn.Linear(a.width, len(ATTRIBUTES))
@@ -71,24 +74,24 @@ class DeepSER(nn.Module):
         mixing : Mixing, optional
             Manifold MixUp, applied to the joint representation before its ReLU.
         """
-        legs = [self._hear(name, features[name], masks[name]) for name in self.legs]
+        branches = [self._branch(name, features[name], masks[name]) for name in self.legs]
         mask = torch.cat([masks[name] for name in self.legs], dim=1) if self.masks else None
-        z = self.join(self._fuse(legs, mask))
+        z = self.join(self._fuse(branches, mask))
         if mixing is not None:
             z = mixing.blend(z)
         z = F.relu(z)
         low, high = ATTRIBUTE_RANGE
         return Prediction(self.to_categories(z), low + (high - low) * torch.sigmoid(self.to_attributes(z)))
 
-    def _hear(self, name: str, features: Tensor, mask: Tensor) -> LegOutput:
-        out: LegOutput = self.legs[name](self.inputs[name](features, mask), mask if self.masks else None)
+    def _branch(self, name: str, features: Tensor, mask: Tensor) -> BranchOutput:
+        out: BranchOutput = self.legs[name](self.inputs[name](features, mask), mask if self.masks else None)
         return out
 
-    def _fuse(self, legs: list[LegOutput], mask: Tensor | None) -> Tensor:
+    def _fuse(self, branches: list[BranchOutput], mask: Tensor | None) -> Tensor:
         """Joint representation, shape (B, (streams + 1) · D), or (B, streams · D) for late fusion."""
         if not self.deep:
-            return torch.cat([leg.pooled for leg in legs], dim=1)
-        early = self.fusion_first(torch.cat([leg.first for leg in legs], dim=1), mask)
-        middle = torch.cat([*(leg.second for leg in legs), early.second], dim=1)
+            return torch.cat([branch.pooled for branch in branches], dim=1)
+        early = self.fusion_first(torch.cat([branch.first for branch in branches], dim=1), mask)
+        middle = torch.cat([*(branch.second for branch in branches), early.second], dim=1)
         late = self.fusion_second(middle, None if mask is None else torch.cat([mask, mask], dim=1))
-        return torch.cat([*(leg.pooled for leg in legs), late.pooled], dim=1)
+        return torch.cat([*(branch.pooled for branch in branches), late.pooled], dim=1)

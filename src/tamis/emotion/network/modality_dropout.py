@@ -1,4 +1,4 @@
-"""Modality dropout: in training, streams are hidden at random, so that a missing one is no surprise later."""
+"""Modality dropout: in training, streams are hidden at random, so that the model learns to do without."""
 
 import torch
 from torch import Tensor

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from tamis.emotion.corpora.categories import ATTRIBUTE_RANGE, ATTRIBUTES
-from tamis.emotion.data.training_data import Batch
+from tamis.emotion.corpora import ATTRIBUTE_RANGE, ATTRIBUTES
+from tamis.emotion.data import Batch
 from tamis.emotion.network.deepser import Prediction
 from tamis.emotion.network.mixup import Mixing
-from tamis.emotion.network.stream_adapter import StreamInput
+from tamis.emotion.network.stream_adapter import StreamAdapter
 
 SHARPNESS = 8.0
 """Logits per unit of regressed probability. The weights of the vote, or the temperature, have the last word on it."""
@@ -36,7 +36,7 @@ class RidgeSER(nn.Module):
         if not streams:
             raise ValueError("RidgeSER: a member needs at least one stream.")
         self.inputs = nn.ModuleDict(
-            {name: StreamInput(dim, layers, standardise=True) for name, (dim, layers) in streams.items()}
+            {name: StreamAdapter(dim, layers, standardise=True) for name, (dim, layers) in streams.items()}
         )
         width = sum(dim for dim, _ in streams.values())
         self.to_categories = nn.Linear(width, categories)
@@ -72,8 +72,10 @@ class RidgeSER(nn.Module):
             λ of ``(XᵀX / width + λ) w = XᵀY / width``; X and Y are centred.
         """
         low, high = ATTRIBUTE_RANGE
-        x, soft, rated = (torch.cat(parts) for parts in zip(*map(self._row_values, batches), strict=True))
-        fit_linear(self.to_categories, x, soft, strength)
+        x, soft_labels, rated = (
+            torch.cat(parts) for parts in zip(*map(self._row_values, batches), strict=True)
+        )
+        fit_linear(self.to_categories, x, soft_labels, strength)
         self.to_categories.weight.mul_(SHARPNESS)
         self.to_categories.bias.mul_(SHARPNESS)
         known = ~rated.isnan().any(dim=1)
@@ -81,7 +83,7 @@ class RidgeSER(nn.Module):
         fit_linear(self.to_attributes, x[known], share.logit(), strength)
 
     def _row_values(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        return self.means(batch.features, batch.masks), batch.soft, batch.attributes
+        return self.means(batch.features, batch.masks), batch.soft_labels, batch.attributes
 
 
 def fit_linear(layer: nn.Linear, x: Tensor, y: Tensor, strength: float) -> None:

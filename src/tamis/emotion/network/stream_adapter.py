@@ -1,11 +1,11 @@
-"""The adapter of a stream: layers are mixed by learned weights, dimensions brought to one scale."""
+"""The adapter before a branch: dimensions are brought to one scale, layers mixed by learned weights."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class StreamInput(nn.Module):
+class StreamAdapter(nn.Module):
     """Standardises frames, then mixes their layers (softmax over one learned number per layer).
 
     Parameters

@@ -19,7 +19,7 @@ def shapley(streams: Sequence[str], value: Callable[[frozenset[str]], float]) ->
     ----------
     streams : sequence of str
     value : callable
-        Worth of hearing a set of streams and no other; called once per subset, 2 to the number of streams in all.
+        Worth of using a set of streams and no other; called once per subset, 2 to the number of streams in all.
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +10,24 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils.rnn import pad_sequence
 
-from tamis.emotion.corpora.categories import ATTRIBUTES
-from tamis.emotion.data.packed_frames import StreamView, view_frames
-from tamis.emotion.data.predictions import Predictions
-from tamis.emotion.network.new_member import new_member
-from tamis.emotion.network.settings import Architecture
-from tamis.emotion.train.meta import MetaClassifier, meta_inputs, meta_predict
+from tamis.emotion.data import PackedFrames, StreamView, view_frames
+from tamis.emotion.network import MetaClassifier, meta_inputs, meta_predict, new_member
+from tamis.emotion.predict.members import TrainedMember, predict
+from tamis.emotion.predict.record import (
+    RECOGNISER,
+    WEIGHTS,
+    MemberRecord,
+    RecogniserRecord,
+    StreamRecord,
+    read_recogniser,
+)
+from tamis.storage import read_tensors
 
-Features = Mapping[str, Sequence[Tensor] | None]
-RECOGNISER = Path("ensemble") / "recogniser.json"
-WEIGHTS = Path("ensemble") / "weights.safetensors"
+Features = Mapping[str, Sequence[Tensor | None] | None]
+"""Per stream the features of B clips, (T, D) or (L, T, D) as its encoder gives them; None where a clip lacks the stream,
+or all do."""
 
 
 @dataclass(frozen=True)
@@ -51,122 +52,94 @@ class Ensemble:
     natural, trained : tuple of float
         Shares of the categories in the training corpus, and those the model stands for.
     streams : dict of name to TrainedStream
-    heard_variants : tuple of str
-        Augmentations of a clip that are heard besides it; the members' predictions are averaged.
+    variants : tuple of str
+        Augmentations of a clip that are predicted besides it; the members' predictions are averaged.
+    members : list of TrainedMember
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        record = read_record(self.folder)
-        try:
-            self.categories: tuple[str, ...] = tuple(record["categories"])
-            self.attributes: tuple[str, ...] = tuple(record["attributes"])
-            self.natural: tuple[float, ...] = tuple(record["prior"]["natural"])
-            self.trained = self.natural if record["prior"]["trained"] == "natural" else self._even()
-            self.streams = {
-                name: trained_stream(self.folder, name, s) for name, s in record["streams"].items()
-            }
-            self.heard_variants: tuple[str, ...] = tuple(record["heard_variants"])
-            self.inputs: str = record["meta_inputs"]
-            architecture = Architecture(**record["architecture"])
-            self.members = [(tuple(m["streams"]), self._member(m, architecture)) for m in record["members"]]
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"emotion.load({self.folder}): {RECOGNISER} is damaged or of another version ({error!r}); train anew."
-            ) from error
+        record = read_recogniser(self.folder)
+        self.categories = record.categories
+        self.attributes = record.attributes
+        self.natural = record.prior.natural
+        even = (1.0 / len(self.categories),) * len(self.categories)
+        self.trained = self.natural if record.prior.trained == "natural" else even
+        self.streams = {name: trained_stream(self.folder, name, s) for name, s in record.streams.items()}
+        self.variants = record.heard_variants
+        self.inputs = record.meta_inputs
+        self.members = [TrainedMember(m.streams, self._model(record, m)) for m in record.members]
         self.meta = MetaClassifier(len(self.members), len(self.categories))
         load_weights(self.meta, self.folder / WEIGHTS)
 
-    def _even(self) -> tuple[float, ...]:
-        return (1.0 / len(self.categories),) * len(self.categories)
-
-    def _member(self, record: Mapping[str, Any], architecture: Architecture) -> nn.Module:
-        shapes = {name: (self.streams[name].dim, self.streams[name].layers) for name in record["streams"]}
-        member = new_member(record["kind"], shapes, len(self.categories), architecture)
-        load_weights(member, self.folder / record["weights"])
-        return member
+    def _model(self, record: RecogniserRecord, member: MemberRecord) -> nn.Module:
+        if unknown := [name for name in member.streams if name not in self.streams]:
+            raise ValueError(
+                f"emotion.load({self.folder}): {RECOGNISER} does not describe the stream(s) {', '.join(unknown)} of member "
+                f"{member.name!r}; it is damaged, train anew."
+            )
+        shapes = {name: (self.streams[name].dim, self.streams[name].layers) for name in member.streams}
+        model = new_member(member.kind, shapes, len(self.categories), record.architecture)
+        load_weights(model, self.folder / member.weights)
+        return model
 
     @torch.inference_mode()
     def predict(
-        self, versions: Sequence[Features], hear: frozenset[str] | None = None
+        self, variants: Sequence[Features], only: frozenset[str] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Calibrated probabilities (B, C) and attributes (B, 3) of B clips.
 
         Parameters
         ----------
-        versions : sequence of mappings of stream to B tensors, (T, D) or (L, T, D) as its encoder gives them
-            Of the clips as they are and, in any order, of their variants. None for a stream that is missing.
-        hear : set of str, optional
-            Hear these streams only, as if the others were missing.
+        variants : sequence of Features
+            Of the clips as they are and, in any order, of their variants.
+        only : set of str, optional
+            Streams to use, as if the others were missing.
         """
-        heard = torch.stack([self._outputs(features, hear) for features in versions]).mean(dim=0)
-        logits, attributes = heard.double().split([len(self.categories), len(ATTRIBUTES)], dim=2)
-        names = np.array([str(i) for i in range(heard.shape[1])], dtype=object)
-        parts = [
-            Predictions(names, names, self.categories, p.numpy(), a.numpy())
-            for p, a in zip(logits.softmax(dim=2), attributes, strict=True)
-        ]
-        return meta_predict(self.meta, meta_inputs(parts, self.inputs))
+        count = next(len(clips) for clips in variants[0].values() if clips is not None)
+        frames = self.pack(variants, count, only)
+        rows = [np.arange(count) + i * count for i in range(len(variants))]
+        return meta_predict(self.meta, meta_inputs(*predict(self.members, frames, rows), self.inputs))
 
-    def _outputs(self, features: Features, hear: frozenset[str] | None) -> Tensor:
-        """Log-probabilities and attributes of every member, shape (M, B, C + 3)."""
-        count = next(len(clips) for clips in features.values() if clips is not None)
-        padded = {
-            name: self._padded(name, features.get(name) if hear is None or name in hear else None, count)
-            for name in self.streams
-        }
-        outputs = []
-        for streams, member in self.members:
-            out = member({s: padded[s][0] for s in streams}, {s: padded[s][1] for s in streams})
-            outputs.append(torch.cat([F.log_softmax(out.logits, dim=1), out.attributes], dim=1))
-        return torch.stack(outputs)
-
-    def _padded(self, name: str, clips: Sequence[Tensor] | None, count: int) -> tuple[Tensor, Tensor]:
-        """Zero-padded frames (B, T, …) and their mask (B, T)."""
-        stream = self.streams[name]
-        if clips is None:
-            layers = () if stream.layers is None else (stream.layers,)
-            return torch.zeros(count, 1, *layers, stream.dim), torch.zeros(count, 1, dtype=torch.bool)
-        frames = [view_frames(clip.float(), stream.view) for clip in clips]
-        lengths = torch.tensor([len(clip) for clip in frames])
-        batch = pad_sequence(frames, batch_first=True)
-        return batch, torch.arange(batch.shape[1]) < lengths[:, None]
+    def pack(
+        self, variants: Sequence[Features], count: int, only: frozenset[str] | None = None
+    ) -> dict[str, PackedFrames]:
+        """Frames of every stream as members see them: ``count`` rows for the clips, then as many for each variant."""
+        packed = {}
+        for name, stream in self.streams.items():
+            utterances: list[Tensor] = []
+            for features in variants:
+                clips = features.get(name) if only is None or name in only else None
+                utterances += stream_frames(stream, clips, count)
+            packed[name] = PackedFrames.of(utterances, stream.dim, stream.layers)
+        return packed
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The description that training left, ``ensemble/recogniser.json``."""
-    path = folder / RECOGNISER
-    if not path.is_file():
-        inner = (
-            sorted(p.parent.parent.name for p in folder.glob(f"*/{RECOGNISER}")) if folder.is_dir() else []
-        )
-        hint = f" It holds {', '.join(inner)}; name one of those." if inner else " Was training finished?"
-        raise FileNotFoundError(f"emotion.load({folder}): there is no {RECOGNISER}.{hint}")
-    try:
-        record: dict[str, Any] = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"emotion.load({folder}): {RECOGNISER} is not JSON ({error}); train anew."
-        ) from error
-    return record
+def stream_frames(stream: TrainedStream, clips: Sequence[Tensor | None] | None, count: int) -> list[Tensor]:
+    """Frames of ``count`` clips as members see them; none (T = 0) where the stream is missing."""
+    empty = torch.zeros(0, *(() if stream.layers is None else (stream.layers,)), stream.dim)
+    return [
+        empty if clip is None else view_frames(clip.float(), stream.view)
+        for clip in ([None] * count if clips is None else clips)
+    ]
 
 
-def trained_stream(folder: Path, name: str, record: Mapping[str, Any]) -> TrainedStream:
-    source = record.get("source", {})
-    if "open" not in source:
+def trained_stream(folder: Path, name: str, record: StreamRecord) -> TrainedStream:
+    if "open" not in record.source:
         raise ValueError(
             f"emotion.load({folder}): stream {name!r} was trained on features that do not tell their encoder, so new "
             "audio cannot be encoded the same way. Make the features with `tamis emotion features` and train again."
         )
-    view = StreamView(record["stream"], record["layer"], record["pool"])
-    return TrainedStream(view, record["dim"], record["layers"], source["reads"], source["open"])
+    return TrainedStream(
+        record.view, record.dim, record.layers, record.source["reads"], record.source["open"]
+    )
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
     """Load and freeze; weights that do not fit the description are an error that names the file."""
     try:
-        module.load_state_dict(load_file(path), strict=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
+        module.load_state_dict(read_tensors(path)[0], strict=True)
+    except (OSError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"emotion.load: {path} cannot be used with its recogniser.json: {str(error).splitlines()[0]} "
             "The folder mixes files of different trainings, or was copied in part."

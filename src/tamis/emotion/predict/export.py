@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tamis.emotion.predict.ensemble import RECOGNISER, WEIGHTS, Ensemble, read_record
+from tamis.emotion.predict.ensemble import Ensemble
+from tamis.emotion.predict.record import RECOGNISER, WEIGHTS, read_recogniser
+from tamis.storage import written_beside
 
 
 def export_recogniser(run: str | Path, folder: str | Path) -> Path:
@@ -26,8 +28,8 @@ def export_recogniser(run: str | Path, folder: str | Path) -> Path:
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"export: {folder} is not empty; choose another folder.")
     Ensemble(run)
-    members = [Path(member["weights"]) for member in read_record(run)["members"]]
-    for name in (RECOGNISER, WEIGHTS, *members):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run / name, folder / name)
+    members = [Path(member.weights) for member in read_recogniser(run).members]
+    for name in (*members, WEIGHTS, RECOGNISER):  # the description last: with it the folder is whole
+        with written_beside(folder / name) as part:
+            shutil.copyfile(run / name, part)
     return folder

@@ -11,28 +11,36 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tamis.emotion.corpora import ATTRIBUTES
 from tamis.emotion.predict.contribution import shapley
 from tamis.emotion.predict.ensemble import Ensemble, Features
 from tamis.emotion.predict.prior import Prior, adjust, target_shares
 from tamis.emotion.predict.result import EmotionResult, Moment, entropy, p_disagree
-from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, Samples, as_mono_16k, clipped_share, read_audio
-from tamis.emotion.signal.vad import Segment, holds_speech, speech_segments
-from tamis.emotion.signal.variants import make_variant
-from tamis.emotion.signal.windows import joined, plan_windows
-from tamis.emotion.streams.encoder import Stream, TextStream
-from tamis.emotion.streams.named import open_stream
-from tamis.emotion.streams.transcribe import Transcriber, open_transcriber
+from tamis.emotion.signal import (
+    SAMPLE_RATE_HZ,
+    Samples,
+    Segment,
+    as_mono_16k,
+    clipped_share,
+    holds_speech,
+    make_variant,
+    merge_segments,
+    plan_windows,
+    read_audio,
+    speech_segments,
+)
+from tamis.emotion.streams import Stream, TextStream, Transcriber, open_stream, open_transcriber
 from tamis.pretrained import TINY_EN, TinyEn, load_tiny_en
 
 WHOLE_S = 15.0
-"""Recordings up to this length are heard as they are, like the utterances of a corpus."""
+"""Recordings up to this length are predicted whole, like the utterances of a corpus."""
 TRANSCRIBED_S = 28.0
 BATCH = 8
 SHORT_S, CLIPPED = 0.5, 0.01
 MOST_STREAMS = 5
 
 Floats = NDArray[np.float64]
-Words = Callable[[Segment], str]
+TranscriptOf = Callable[[Segment], str]
 
 
 class Recogniser:
@@ -44,7 +52,7 @@ class Recogniser:
         What training wrote, or ``tamis emotion export`` made of it.
     transcriber : str or None
         ``"whisper-tiny.en"``, a Whisper folder or hub model, or None: no transcripts; streams that read text are then
-        missing, which the ensemble was trained to tolerate.
+        missing, which the ensemble is trained for.
     """
 
     def __init__(self, folder: str | Path, transcriber: str | None = TINY_EN) -> None:
@@ -81,9 +89,9 @@ class Recogniser:
         window_s, hop_s : float
             Windows of recordings longer than 15 s.
         voice_activity : bool
-            Hear speech only; otherwise all of the recording is taken for speech.
+            Use speech only; otherwise all of the recording is taken for speech.
         contributions : bool
-            Also tell what each stream adds; costs a run of the heads per subset of streams.
+            Also compute what each stream adds; costs a run of the heads per subset of streams.
 
         Returns
         -------
@@ -103,13 +111,16 @@ class Recogniser:
         if not speech:
             return EmotionResult(source, duration_s, speech=False, notes=(*notes, "no speech was found"))
         windows = speech if duration_s <= WHOLE_S else plan_windows(speech, duration_s, window_s, hop_s)
-        said = self.words_of(samples)
-        heard = [self.hear(samples, batch, said, wanted, contributions) for batch in batches(windows)]
-        p, attributes = (np.concatenate([part[i] for part in heard]) for i in (0, 1))
+        transcript_of = self.transcript_of(samples)
+        parts = [
+            self.predict_windows(samples, batch, transcript_of, wanted, contributions)
+            for batch in batches(windows)
+        ]
+        p, attributes = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
         weights = np.array([end_s - start_s for start_s, end_s in windows])
         weights /= weights.sum()
         votes = dict(zip(self.categories, (weights @ p).tolist(), strict=True))
-        subsets = {s: np.concatenate([part[2][s] for part in heard]) for s in heard[0][2]}
+        subsets = {s: np.concatenate([part[2][s] for part in parts]) for s in parts[0][2]}
         return EmotionResult(
             source,
             duration_s,
@@ -119,64 +130,68 @@ class Recogniser:
             p_disagree=p_disagree(votes),
             attributes=self.named_attributes(weights @ attributes),
             transcript=None
-            if said is None
-            else " ".join(filter(None, map(said, joined(speech, TRANSCRIBED_S)))),
+            if transcript_of is None
+            else " ".join(filter(None, map(transcript_of, merge_segments(speech, TRANSCRIBED_S)))),
             contributions=self.contributions(subsets, weights, votes),
             timeline=tuple(self.moments(windows, p, attributes)),
             notes=notes,
         )
 
-    def hear(
+    def predict_windows(
         self,
         samples: Samples,
         windows: Sequence[Segment],
-        said: Words | None,
+        transcript_of: TranscriptOf | None,
         wanted: Floats,
         contributions: bool,
     ) -> tuple[Floats, Floats, dict[frozenset[str], Floats]]:
-        """Probabilities (B, C) and attributes (B, 3) of some windows; and probabilities by what was heard."""
-        versions = self.encode(samples, windows, said)
-        everything = frozenset(name for name, found in versions[0].items() if found is not None)
+        """Probabilities (B, C) and attributes (B, 3) of some windows; and probabilities by the streams that were used."""
+        variants = self.encode(samples, windows, transcript_of)
+        everything = frozenset(name for name, found in variants[0].items() if found is not None)
         subsets = subsets_of(everything) if contributions and len(everything) <= MOST_STREAMS else []
-        p, attributes = self.ensemble.predict(versions)
+        p, attributes = self.ensemble.predict(variants)
         trained = self.ensemble.trained
         by_subset = {
-            subset: adjust(self.ensemble.predict(versions, hear=subset)[0], trained, wanted)
+            subset: adjust(self.ensemble.predict(variants, only=subset)[0], trained, wanted)
             for subset in subsets
             if subset != everything
         }
         p = adjust(p, trained, wanted)
         return p, attributes, {**by_subset, everything: p}
 
-    def encode(self, samples: Samples, windows: Sequence[Segment], said: Words | None) -> list[Features]:
-        """Features by stream, of the windows as they are and of each variant that is heard.
+    def encode(
+        self, samples: Samples, windows: Sequence[Segment], transcript_of: TranscriptOf | None
+    ) -> list[Features]:
+        """Features by stream, of the windows as they are and of each variant.
 
-        Each distinct encoder runs once per version, text once in all; it is None where there is no transcriber.
+        Each distinct encoder runs once per variant, text once in all; it is None where there is no transcriber.
         """
         by_recipe: dict[str, list[Sequence[Tensor] | None]] = {}
         for stream in self.encoders.values():
             recipe = stream.encoder.recipe
             if recipe not in by_recipe:
-                by_recipe[recipe] = self.encode_versions(stream, samples, windows, said)
+                by_recipe[recipe] = self.encode_variants(stream, samples, windows, transcript_of)
         return [
             {name: by_recipe[stream.encoder.recipe][i] for name, stream in self.encoders.items()}
-            for i in range(1 + len(self.ensemble.heard_variants))
+            for i in range(1 + len(self.ensemble.variants))
         ]
 
-    def encode_versions(
-        self, stream: Stream, samples: Samples, windows: Sequence[Segment], said: Words | None
+    def encode_variants(
+        self, stream: Stream, samples: Samples, windows: Sequence[Segment], transcript_of: TranscriptOf | None
     ) -> list[Sequence[Tensor] | None]:
-        variants = ("", *self.ensemble.heard_variants)
+        variants = ("", *self.ensemble.variants)
         if isinstance(stream, TextStream):
-            text = None if said is None else stream.encoder.encode([said(w) for w in windows])
+            text = (
+                None if transcript_of is None else stream.encoder.encode([transcript_of(w) for w in windows])
+            )
             return [text] * len(variants)
         clips = [part(samples, w) for w in windows]
         return [
             stream.encoder.encode([make_variant(clip, variant) for clip in clips]) for variant in variants
         ]
 
-    def words_of(self, samples: Samples) -> Words | None:
-        """What is said in a stretch of the recording, transcribed once however often it is asked for."""
+    def transcript_of(self, samples: Samples) -> TranscriptOf | None:
+        """The transcript of a stretch of the recording, made once however often it is asked for."""
         transcriber = self.transcriber
         if transcriber is None:
             return None
@@ -192,7 +207,7 @@ class Recogniser:
         return shapley(sorted(everything), lambda subset: float(weights @ subsets[subset][:, top]))
 
     def named_attributes(self, values: Floats) -> dict[str, float] | None:
-        named = dict(zip(("valence", "arousal", "dominance"), values.tolist(), strict=True))
+        named = dict(zip(ATTRIBUTES, values.tolist(), strict=True))
         return {name: named[name] for name in self.ensemble.attributes} or None
 
     def moments(self, windows: Sequence[Segment], p: Floats, attributes: Floats) -> Iterator[Moment]:
@@ -240,7 +255,7 @@ def find_speech(samples: Samples, duration_s: float, voice_activity: bool) -> li
 def recording_notes(samples: Samples, duration_s: float) -> tuple[str, ...]:
     notes = []
     if duration_s < SHORT_S:
-        notes.append(f"only {duration_s:.2f} s long: too short to be told with confidence")
+        notes.append(f"only {duration_s:.2f} s long: too short to be judged with confidence")
     if (share := clipped_share(samples)) > CLIPPED:
         notes.append(f"{share:.0%} of the samples are clipped")
     return tuple(notes)

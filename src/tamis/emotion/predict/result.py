@@ -1,4 +1,4 @@
-"""What a prediction says: a distribution over categories first, everything else around it."""
+"""The result of a prediction: a distribution over categories first, everything else around it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from tamis.emotion.corpora.categories import ATTRIBUTES
+from tamis.emotion.corpora import ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EmotionResult:
         File name, or ``"array"``.
     duration_s : float
     speech : bool
-        False where nobody speaks; then ``votes`` is empty and nothing below is claimed.
+        False where nobody speaks; then ``votes`` is empty and nothing below is known.
     votes : dict of category to probability
         How raters' votes would be distributed, sum 1.
     entropy : float

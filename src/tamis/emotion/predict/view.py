@@ -60,8 +60,8 @@ def certainty(result: EmotionResult) -> str:
 
 
 def contributions(result: EmotionResult) -> Text:
-    told = ", ".join(f"{stream} {value:+.2f}" for stream, value in result.contributions.items())
-    return Text(f"heard for {result.top!r}: {told}", style="dim")
+    shares = ", ".join(f"{stream} {value:+.2f}" for stream, value in result.contributions.items())
+    return Text(f"speaks for {result.top!r}: {shares}", style="dim")
 
 
 def timeline(result: EmotionResult) -> Table:

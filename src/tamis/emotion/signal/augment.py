@@ -1,11 +1,10 @@
 """Augmentations of recordings: other speeds, other voices, other rooms' noise; 16 kHz samples in, 16 kHz samples out.
 
-A variant is an utterance of its own in the feature set (columns ``variant`` and ``source``), heard in training only. Those that
+A variant is an utterance of its own in the feature set (columns ``variant`` and ``source``), used in training only. Those that
 change the voice stand in for speakers that the corpus does not have.
 """
 
 import numpy as np
-import soxr
 
 from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, Samples
 
@@ -15,6 +14,8 @@ STRETCH_HOP, STRETCH_SEARCH = 240, 160
 
 def speed(samples: Samples, factor: float) -> Samples:
     """Played ``factor`` times as fast: shorter, and pitch and formants higher, for factors above 1."""
+    import soxr
+
     played: Samples = soxr.resample(samples, SAMPLE_RATE_HZ * factor, SAMPLE_RATE_HZ).astype(np.float32)
     return played if len(played) else samples[:1]
 

@@ -20,7 +20,7 @@ Segment = tuple[float, float]
 
 
 def speech_probabilities(samples: Samples) -> Iterator[float]:
-    """Probability of speech in every 32 ms; steps of digital silence count as 0 and are not looked at.
+    """Probability of speech in every 32 ms; steps of digital silence count as 0 without asking the detector.
 
     Raises
     ------
@@ -39,11 +39,11 @@ def speech_probabilities(samples: Samples) -> Iterator[float]:
 
 
 def holds_speech(samples: Samples) -> bool:
-    """Whether there is at least 0.2 s of speech; stops listening as soon as there is."""
-    heard_s = 0.0
+    """Whether there is at least 0.2 s of speech; reads no further than that."""
+    speech_s = 0.0
     for probability in speech_probabilities(samples):
-        heard_s = heard_s + STEP_S if probability >= ON else 0.0
-        if heard_s >= min(SHORTEST_SPEECH_S, len(samples) / SAMPLE_RATE_HZ):
+        speech_s = speech_s + STEP_S if probability >= ON else 0.0
+        if speech_s >= min(SHORTEST_SPEECH_S, len(samples) / SAMPLE_RATE_HZ):
             return True
     return False
 

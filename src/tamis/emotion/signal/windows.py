@@ -1,4 +1,4 @@
-"""Overlapping windows over the speech of a long recording: what the recogniser encodes one by one."""
+"""Overlapping windows over the speech of a long recording: what the recogniser predicts one by one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plan_windows(
     if not 0 < hop_s <= window_s:
         raise ValueError(f"plan_windows: hop_s={hop_s}, window_s={window_s}; expected 0 < hop_s <= window_s.")
     windows: list[Segment] = []
-    for start_s, end_s in joined(speech, window_s):
+    for start_s, end_s in merge_segments(speech, window_s):
         start_s, end_s = widened(start_s, end_s, min(shortest_s, window_s), duration_s)
         extra_s = end_s - start_s - window_s
         steps = 0 if extra_s <= 0 else -int(-extra_s // hop_s)
@@ -42,7 +42,7 @@ def plan_windows(
     return windows
 
 
-def joined(speech: Sequence[Segment], window_s: float) -> list[Segment]:
+def merge_segments(speech: Sequence[Segment], window_s: float) -> list[Segment]:
     """Neighbouring stretches put together while they fit into one window."""
     groups: list[Segment] = []
     for start_s, end_s in speech:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from tamis.emotion.data.feature_set import StreamInfo
-from tamis.emotion.data.packed_frames import pool_frames
-from tamis.emotion.signal.audio import Samples
+from tamis.emotion.data import StreamInfo, pool_frames
+from tamis.emotion.signal import Samples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -17,10 +17,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from tamis.emotion.corpora.table import Corpus
-from tamis.emotion.data.feature_set import write_index, write_stream
-from tamis.emotion.signal.audio import AudioError, Samples, read_audio, require_soundfile
-from tamis.emotion.signal.variants import make_variant, parse_variant
+from tamis.emotion.corpora import Corpus
+from tamis.emotion.data import write_index, write_stream
+from tamis.emotion.signal import (
+    AudioError,
+    Samples,
+    make_variant,
+    parse_variant,
+    read_audio,
+    require_soundfile,
+)
 from tamis.emotion.streams.encoder import Stream, TextStream
 
 Progress = Callable[[str, int, int], None]

@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tamis.emotion.data.feature_set import StreamInfo
-from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, Samples
+from tamis.emotion.data import StreamInfo
+from tamis.emotion.signal import SAMPLE_RATE_HZ, Samples
 from tamis.emotion.streams.encoder import pooled, source
 
 Floats = NDArray[np.floating[Any]]

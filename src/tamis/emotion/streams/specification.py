@@ -9,7 +9,7 @@ from typing import get_args
 from tamis.emotion.streams.encoder import LayerRule
 
 OFFLINE_STREAMS = ("whisper=whisper-tiny.en,pool=2", "low_level=low-level,pool=2")
-"""What the preset ``tuned`` reads: both work offline."""
+"""The streams of the preset ``tuned``: both work offline."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 WORDS = get_args(get_args(LayerRule)[0])
 

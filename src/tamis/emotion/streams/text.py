@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tamis.emotion.data.feature_set import StreamInfo
+from tamis.emotion.data import StreamInfo
 from tamis.emotion.streams.encoder import (
     LayerRule,
     check_rule,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, Samples
+from tamis.emotion.signal import SAMPLE_RATE_HZ, Samples
 from tamis.emotion.streams.encoder import cut_windows
 from tamis.pretrained import TINY_EN, TinyEn, load_tiny_en
 

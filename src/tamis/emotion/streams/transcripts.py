@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tamis.emotion.corpora.table import Corpus
-from tamis.emotion.signal.audio import AudioError, read_audio
+from tamis.emotion.corpora import Corpus
+from tamis.emotion.signal import AudioError, read_audio
 from tamis.emotion.streams.extraction import audio_identity
 from tamis.emotion.streams.transcribe import Transcriber
 

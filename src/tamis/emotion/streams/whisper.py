@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tamis.emotion.data.feature_set import StreamInfo
-from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, Samples
+from tamis.emotion.data import StreamInfo
+from tamis.emotion.signal import SAMPLE_RATE_HZ, Samples
 from tamis.emotion.streams.encoder import (
     LayerRule,
     check_rule,

@@ -1,33 +1,39 @@
 """Stages 3 and 4: the members' out-of-fold predictions are joined by a meta-classifier, several of which make the soup."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from torch import Tensor
 
-from tamis.emotion.corpora.categories import ATTRIBUTES
-from tamis.emotion.data.confusion import confusion_matrix, macro_f1
-from tamis.emotion.data.feature_set import FeatureSet
-from tamis.emotion.data.predictions import Predictions, joined
-from tamis.emotion.data.sampling import Rows
-from tamis.emotion.data.training_data import TrainingData
-from tamis.emotion.train.config import Config, resolved
-from tamis.emotion.train.jobs import member_folder, run_fingerprint
-from tamis.emotion.train.meta import (
-    MetaClassifier,
-    MetaData,
-    calibrate,
-    meta_inputs,
-    meta_predict,
-    train_meta,
+from tamis.emotion.corpora import ATTRIBUTES
+from tamis.emotion.data import (
+    FeatureSet,
+    Predictions,
+    Rows,
+    TrainingData,
+    concatenated,
+    confusion_matrix,
+    macro_f1,
 )
+from tamis.emotion.network import Member, MetaClassifier, meta_inputs, meta_predict
+from tamis.emotion.predict import (
+    RECOGNISER,
+    WEIGHTS,
+    MemberRecord,
+    PriorRecord,
+    RecogniserRecord,
+    StreamRecord,
+    write_recogniser,
+)
+from tamis.emotion.train.config import Config, run_fingerprint
+from tamis.emotion.train.member_jobs import member_folder
+from tamis.emotion.train.meta import MetaData, calibrate, train_meta
 from tamis.emotion.train.soup import Weights, greedy_soup, uniform_soup
 from tamis.emotion.train.stages import last_stage
-from tamis.training.written_beside import write_json, write_tensors
+from tamis.storage import read_json, read_tensors, write_tensors
+from tamis.training import is_done, mark_done
 
 
 def join_members(config: Config, data: TrainingData) -> None:
@@ -36,8 +42,8 @@ def join_members(config: Config, data: TrainingData) -> None:
     The ensemble's own out-of-fold predictions come from soups that have not seen the fold either (and the temperature from
     those); its development and test predictions from the soup of all training rows over the members of all training rows.
     """
-    fingerprint, folder = run_fingerprint(config), config.output / "ensemble"
-    if _done(folder / "recogniser.json", fingerprint):
+    fingerprint = run_fingerprint(config)
+    if _joined(config.output, fingerprint):
         return
     rows = data.train[data.original[data.train]]
     held_out = [out_of_fold(config, data, rows, member.name) for member in config.members]
@@ -45,18 +51,18 @@ def join_members(config: Config, data: TrainingData) -> None:
     learnt, development = _meta_data(config, data, held_out), _development(config, data, final)
     crossed = cross_fitted(config, data, learnt, development, held_out[0], fingerprint)
     model = soup_of_runs(config, learnt, development, "all", fingerprint)
-    shares = data.unsmoothed[rows]
+    shares = data.vote_shares[rows]
     known = ~np.isnan(shares).any(axis=1)
     logits = np.log(crossed.probabilities[known].clip(min=1e-12))
     calibrate(model, torch.from_numpy(logits), torch.from_numpy(shares[known]))
     parts = [_tempered(crossed, float(model.temperature)), _joined_by(model, config, final)]
-    write_tensors(folder / "weights.safetensors", model.state_dict())
-    joined(parts).write(folder / "predictions.parquet")
-    write_json(folder / "recogniser.json", {"fingerprint": fingerprint, **describe_recogniser(config, data)})
+    write_tensors(config.output / WEIGHTS, model.state_dict())
+    concatenated(parts).write(config.output / "ensemble" / "predictions.parquet")
+    write_recogniser(config.output, describe_recogniser(config, data, fingerprint))
 
 
 def out_of_fold(config: Config, data: TrainingData, rows: Rows, name: str) -> Predictions:
-    """One member's predictions of the training rows, each by the model that has not heard its speaker."""
+    """One member's predictions of the training rows, each by the model that was not trained on its speaker."""
     parts = []
     for fold in range(config.splits.folds):
         _, inside = data.fold(fold)
@@ -67,12 +73,22 @@ def out_of_fold(config: Config, data: TrainingData, rows: Rows, name: str) -> Pr
                 f"{path} is not of the utterances of fold {fold}; delete the run and train anew."
             )
         parts.append(part)
-    return joined(parts).of_utterances(list(data.utterances[rows]))
+    return concatenated(parts).of_utterances(list(data.utterances[rows]))
 
 
 def final_predictions(config: Config, name: str) -> Predictions:
     """Development and test predictions of the member that was trained on all training rows."""
     return Predictions.read(member_folder(config, name, None) / last_stage(config) / "predictions.parquet")
+
+
+def inputs_of(config: Config, members: Sequence[Predictions]) -> Tensor:
+    """What the meta-classifier reads of the members' predictions of the same utterances, shape (N, M · (C + 3))."""
+    first = members[0].utterances
+    if any(not np.array_equal(m.utterances, first) for m in members):
+        raise ValueError("the members' predictions are not of the same utterances in the same order.")
+    p = torch.from_numpy(np.stack([m.probabilities for m in members])).float()
+    attributes = torch.from_numpy(np.stack([m.attributes for m in members])).float()
+    return meta_inputs(p, attributes, config.meta.inputs)
 
 
 def cross_fitted(
@@ -85,7 +101,7 @@ def cross_fitted(
 ) -> Predictions:
     """The ensemble's out-of-fold predictions: each fold by a soup that has learnt from the other folds' rows.
 
-    (As always in stacking, the inputs of those other rows come from members that have heard this fold's speakers.)
+    (As always in stacking, the inputs of those other rows come from members that were trained on this fold's speakers.)
     """
     folds = data.folds[data.original[data.train]]
     p, a = np.zeros((len(folds), len(data.categories))), np.zeros((len(folds), len(ATTRIBUTES)))
@@ -104,20 +120,19 @@ def soup_of_runs(
     runs: list[Weights] = []
     for run in range(config.meta.runs):
         folder = config.output / "meta" / name / f"run{run}"
-        if not _done(folder / "done.json", fingerprint):
+        if not is_done(folder, fingerprint):
             train_meta(config, learnt, development, members, f"{name}/{run}", folder, fingerprint)
-            write_json(folder / "done.json", {"fingerprint": fingerprint})
-            (folder / "resume.pt").unlink(missing_ok=True)
+            mark_done(folder, fingerprint)
         stage = "balanced" if config.meta.balanced.epochs else "natural"
-        runs.append(load_file(folder / stage / "weights.safetensors"))
-    model = MetaClassifier(members, learnt.soft.shape[1])
-    model.load_state_dict(_stirred(config, runs, model, development))
+        runs.append(read_tensors(folder / stage / "weights.safetensors")[0])
+    model = MetaClassifier(members, learnt.soft_labels.shape[1])
+    model.load_state_dict(_soup_weights(config, runs, model, development))
     return model.eval()
 
 
-def _stirred(
+def _soup_weights(
     config: Config, runs: list[Weights], model: MetaClassifier, development: MetaData | None
-) -> dict[str, Any]:
+) -> dict[str, Tensor]:
     if config.soup == "uniform":
         return uniform_soup(runs)
     if development is None:
@@ -125,59 +140,47 @@ def _stirred(
 
     def score(weights: Weights) -> float:
         model.load_state_dict(dict(weights))
-        agreed = np.flatnonzero(development.labels >= 0)
+        agreed = np.flatnonzero(development.consensus >= 0)
         p, _ = meta_predict(model, development.inputs[agreed])
-        return float(macro_f1(confusion_matrix(development.labels[agreed], p.argmax(axis=1), p.shape[1])))
+        return float(macro_f1(confusion_matrix(development.consensus[agreed], p.argmax(axis=1), p.shape[1])))
 
     return greedy_soup(runs, score)[0]
 
 
-def describe_recogniser(config: Config, data: TrainingData) -> dict[str, Any]:
-    """What inference needs beside the weights: categories, members with their streams' views, sizes, folders.
-
-    ``source`` of a stream is what the feature set says of its encoder; ``attributes`` is empty where nothing was rated.
-    """
+def describe_recogniser(config: Config, data: TrainingData, fingerprint: str) -> RecogniserRecord:
+    """What prediction needs beside the weights."""
     sources = FeatureSet(config.features).streams
-    agreed = data.labels[data.train][data.labels[data.train] >= 0]
+    agreed = data.consensus[data.train][data.consensus[data.train] >= 0]
     natural = np.bincount(agreed, minlength=len(data.categories)) / max(1, len(agreed))
     rated = bool(config.loss.attributes) and not np.isnan(data.attributes[data.train]).all()
-    settings = resolved(config)
-    return {
-        "categories": list(data.categories),
-        "attributes": list(ATTRIBUTES) if rated else [],
-        "prior": {
-            "natural": natural.tolist(),
-            "trained": "balanced" if config.meta.balanced.epochs else "natural",
-        },
-        "heard_variants": list(config.heard_variants),
-        "meta_inputs": config.meta.inputs,
-        "architecture": settings["architecture"],
-        "streams": {
-            name: {
-                **settings["streams"][name],
-                "dim": frames.dim,
-                "layers": frames.layers,
-                "source": dict(sources[config.streams[name].stream].extra),
-            }
-            for name, frames in data.frames.items()
-        },
-        "members": [
-            {
-                "name": member.name,
-                "streams": list(member.streams),
-                "kind": member.kind,
-                "weights": f"members/{member.name}/all/{last_stage(config)}/weights.safetensors",
-            }
-            for member in config.members
-        ],
-    }
+    streams = {}
+    for name, frames in data.frames.items():
+        view = config.streams[name]
+        source = dict(sources[view.stream].extra)
+        streams[name] = StreamRecord(view.stream, view.layer, view.pool, frames.dim, frames.layers, source)
+    return RecogniserRecord(
+        fingerprint=fingerprint,
+        categories=data.categories,
+        attributes=ATTRIBUTES if rated else (),
+        prior=PriorRecord(tuple(natural.tolist()), "balanced" if config.meta.balanced.epochs else "natural"),
+        heard_variants=config.heard_variants,
+        meta_inputs=config.meta.inputs,
+        architecture=config.architecture,
+        streams=streams,
+        members=tuple(_member_record(config, member) for member in config.members),
+    )
+
+
+def _member_record(config: Config, member: Member) -> MemberRecord:
+    weights = f"members/{member.name}/all/{last_stage(config)}/weights.safetensors"
+    return MemberRecord(member.name, member.streams, member.kind, weights)
 
 
 def _meta_data(config: Config, data: TrainingData, members: Sequence[Predictions]) -> MetaData:
     places = {name: i for i, name in enumerate(data.utterances)}
     rows = np.array([places[name] for name in members[0].utterances], dtype=np.int64)
-    inputs = meta_inputs(members, config.meta.inputs)
-    return MetaData(inputs, data.labels[rows], data.soft[rows], data.attributes[rows])
+    inputs = inputs_of(config, members)
+    return MetaData(inputs, data.consensus[rows], data.soft_labels[rows], data.attributes[rows])
 
 
 def _development(config: Config, data: TrainingData, final: Sequence[Predictions]) -> MetaData | None:
@@ -188,7 +191,7 @@ def _development(config: Config, data: TrainingData, final: Sequence[Predictions
 
 def _joined_by(model: MetaClassifier, config: Config, final: Sequence[Predictions]) -> Predictions:
     rows = final[0]
-    p, a = meta_predict(model, meta_inputs(final, config.meta.inputs))
+    p, a = meta_predict(model, inputs_of(config, final))
     return Predictions(rows.utterances, rows.splits, rows.categories, p, a)
 
 
@@ -203,5 +206,6 @@ def _tempered(predictions: Predictions, temperature: float) -> Predictions:
     )
 
 
-def _done(path: Path, fingerprint: str) -> bool:
-    return path.exists() and json.loads(path.read_text())["fingerprint"] == fingerprint
+def _joined(output: Path, fingerprint: str) -> bool:
+    path = output / RECOGNISER
+    return path.exists() and read_json(path)["fingerprint"] == fingerprint

@@ -19,27 +19,28 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from tamis.emotion.data.sampling import Rows, balanced, natural
-from tamis.emotion.network.losses import class_weights
-from tamis.emotion.train.config import Config, Optimisation, Phase
-from tamis.training import Stage
-from tamis.training.stage import Batches
+from tamis.emotion.data import Rows
+from tamis.emotion.network import class_weights
+from tamis.emotion.train.config import Config
+from tamis.emotion.train.sampling import balanced, natural
+from tamis.emotion.train.settings import Optimisation, Phase
+from tamis.training import Batches, Stage
 
 Draw = Literal["natural", "balanced"]
 
 
 @dataclass(frozen=True)
-class Schooling:
-    """What a pair of stages needs to know of its model.
+class Recipe:
+    """What the stages ``natural`` and ``balanced`` of a model are made from.
 
     Attributes
     ----------
     phases : mapping of draw to Phase
     rows : Rows
         Training rows.
-    labels : shape (N,)
+    consensus : shape (N,)
         Plurality of every row of the index; negative = ambiguous.
-    soft : shape (N, C)
+    soft_labels : shape (N, C)
         Targets of every row, for the class weights.
     batches : callable (rows, generator) -> Batches
         Cuts the rows of an epoch into batches.
@@ -52,16 +53,16 @@ class Schooling:
     phases: Mapping[Draw, Phase]
     optimisation: Optimisation
     rows: Rows
-    labels: npt.NDArray[np.int64]
-    soft: npt.NDArray[np.float64]
+    consensus: npt.NDArray[np.int64]
+    soft_labels: npt.NDArray[np.float64]
     batches: Callable[[Rows, torch.Generator], Batches]
     loss: Callable[[Tensor | None], Callable[[nn.Module, Any], Tensor]]
     validate: Callable[[nn.Module], Mapping[str, float]] | None
 
 
-def training_stages(schooling: Schooling) -> tuple[Stage, ...]:
+def training_stages(recipe: Recipe) -> tuple[Stage, ...]:
     """The stages ``natural`` and ``balanced``, without those that have no epochs."""
-    return tuple(_stage(schooling, draw, phase) for draw, phase in schooling.phases.items() if phase.epochs)
+    return tuple(_stage(recipe, draw, phase) for draw, phase in recipe.phases.items() if phase.epochs)
 
 
 def member_phases(config: Config) -> Mapping[Draw, Phase]:
@@ -77,38 +78,38 @@ def last_stage(config: Config) -> str:
     return "balanced" if config.balanced.epochs else "natural"
 
 
-def _stage(schooling: Schooling, draw: Draw, phase: Phase) -> Stage:
-    if phase.patience is not None and schooling.validate is None:
+def _stage(recipe: Recipe, draw: Draw, phase: Phase) -> Stage:
+    if phase.patience is not None and recipe.validate is None:
         raise ValueError(
             f"stage {draw!r} has patience {phase.patience}, but there are no development rows to watch; name a "
             "development split, or leave patience out (out-of-fold rows must stay unseen)."
         )
     weights = None
     if phase.weight_power:
-        weights = class_weights(torch.from_numpy(schooling.soft[schooling.rows]).float(), phase.weight_power)
-    o = schooling.optimisation
+        weights = class_weights(torch.from_numpy(recipe.soft_labels[recipe.rows]).float(), phase.weight_power)
+    o = recipe.optimisation
     return Stage(
         name=draw,
         epochs=phase.epochs,
-        batches=lambda _, generator: schooling.batches(_draw(schooling, draw, generator), generator),
-        loss=schooling.loss(weights),
+        batches=lambda _, generator: recipe.batches(_draw(recipe, draw, generator), generator),
+        loss=recipe.loss(weights),
         optimizer=lambda parameters: torch.optim.AdamW(
             parameters, lr=phase.learning_rate, weight_decay=o.weight_decay
         ),
         schedule=lambda progress: learning_rate_factor(progress, phase.warmup, phase.decay),
         accumulate=o.accumulate,
         clip_norm=o.clip_norm,
-        validate=schooling.validate,
-        monitor="macro_f1" if schooling.validate else None,
+        validate=recipe.validate,
+        monitor="macro_f1" if recipe.validate else None,
         patience=phase.patience,
         keep="best" if phase.patience else "last",
     )
 
 
-def _draw(schooling: Schooling, draw: Draw, generator: torch.Generator) -> Rows:
+def _draw(recipe: Recipe, draw: Draw, generator: torch.Generator) -> Rows:
     if draw == "natural":
-        return natural(schooling.rows, generator)
-    return balanced(schooling.rows, schooling.labels[schooling.rows], generator)
+        return natural(recipe.rows, generator)
+    return balanced(recipe.rows, recipe.consensus[recipe.rows], generator)
 
 
 def learning_rate_factor(progress: float, warmup: float, decay: Literal["none", "cosine"]) -> float:

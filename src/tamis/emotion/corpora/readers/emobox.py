@@ -1,7 +1,7 @@
 """EmoBox: JSON lines for 32 corpora, hard labels, folds; ``label_map.json`` translates their labels.
 
 ``<name>.jsonl``: ``{"key": …, "wav": …, "emo": …, "length": …}`` per line, and ``start_time``, ``end_time`` where a clip is a
-part of a file; ``fold_1/<name>_train_fold_1.jsonl``, ``…_valid_…`` and ``…_test_…`` tell the split.
+part of a file; ``fold_1/<name>_train_fold_1.jsonl``, ``…_valid_…`` and ``…_test_…`` give the split.
 
 References
 ----------

@@ -56,7 +56,7 @@ def split_rows(folder: Path, split: str) -> Iterator[Utterance]:
 
 
 def split_audio(folder: Path, split: str) -> dict[str, str]:
-    """Clips of one split: sound if there is some, else film. The split is told by a folder on the way."""
+    """Clips of one split: sound if there is some, else film. The split is the name of a folder on the path."""
     found: dict[str, str] = {}
     for suffix in (".mp4", *AUDIO_SUFFIXES):
         for path in sorted(folder.rglob(f"dia*_utt*{suffix}")):

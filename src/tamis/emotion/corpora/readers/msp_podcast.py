@@ -46,7 +46,7 @@ Answer = tuple[str, list[str], Rating]
 
 @dataclass
 class Ratings:
-    """All that raters said about one turn."""
+    """All ratings of one turn."""
 
     votes: Counter[str] = field(default_factory=Counter)
     mentions: Counter[str] = field(default_factory=Counter)
@@ -192,7 +192,7 @@ def consensus_rows(
 
 
 def from_consensus(row: Mapping[str, str]) -> Ratings:
-    """What the consensus file alone tells: one vote, or none where the raters did not agree."""
+    """From the consensus file alone: one vote, or none where the raters did not agree."""
     ratings = Ratings()
     letter = row.get("EmoClass", "")
     if letter in LETTERS:

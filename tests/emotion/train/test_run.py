@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -17,13 +18,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tamis.emotion.data.predictions import Predictions
-from tamis.emotion.data.synthetic import SynthRecipe, write_synthetic
-from tamis.emotion.data.training_data import load_training_data
-from tamis.emotion.network.new_member import new_member
-from tamis.emotion.train.config import load_config
-from tamis.emotion.train.members import measure_streams, member_schooling, predict_rows
-from tamis.emotion.train.run import train
+from tamis.emotion.data import Predictions, SynthRecipe, TrainingData, load, pack, write_synthetic
+from tamis.emotion.network import new_member
+from tamis.emotion.train import load_config, train
+from tamis.emotion.train.members import measure_streams, member_recipe, predict_rows
 from tamis.emotion.train.stages import training_stages
 from tamis.training import fit, seeded
 
@@ -70,6 +68,11 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def data_of(place: Path) -> TrainingData:
+    config = load_config(place / "run.toml")
+    return load(pack(config.data, config.output / "frames"))
+
+
 def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name not in ("resume.pt", ".lock") and not path.name.endswith(".part"):
@@ -94,7 +97,7 @@ def test_outputs(place: Path) -> None:
     np.testing.assert_allclose(ensemble.probabilities.sum(axis=1), 1)
     assert ensemble.attributes.min() >= 1
     assert ensemble.attributes.max() <= 7
-    data = load_training_data(load_config(place / "run.toml"), run / "frames")
+    data = data_of(place)
     assert set(ensemble.of_split("out_of_fold").utterances) == set(data.utterances[data.train])
     assert set(ensemble.of_split("test").utterances) == set(data.utterances[data.test])
     described = json.loads((run / "ensemble" / "recogniser.json").read_text())
@@ -118,7 +121,7 @@ def test_soup_is_the_mean_of_its_runs(place: Path) -> None:
 def test_out_of_fold_means_out_of_fold(place: Path) -> None:
     """Turning a speaker's votes upside down must not change what is predicted of that speaker, in any stage."""
     first = train(place / "run.toml")
-    data = load_training_data(load_config(place / "run.toml"), first / "frames")
+    data = data_of(place)
     victim = data.speakers[data.train[0]]
     fold = int(data.folds[0])
     table = pd.read_parquet(place / "set" / "index.parquet")
@@ -155,8 +158,8 @@ def test_held_out_fold_is_not_in_the_meta_data(place: Path, monkeypatch: pytest.
         return true_train(config, data, development, members, run, *rest)
 
     monkeypatch.setattr(join, "train_meta", spy)
-    run = train(place / "run.toml")
-    data = load_training_data(load_config(place / "run.toml"), run / "frames")
+    train(place / "run.toml")
+    data = data_of(place)
     for fold in range(2):
         (inputs,) = learnt[f"fold{fold}/0"]
         assert len(inputs) == (data.folds != fold).sum()
@@ -218,7 +221,7 @@ def test_variants_are_learnt_from_but_not_measured_on(place: Path) -> None:
         place / "set" / "index.parquet", index=False
     )
     run = train(place / "run.toml")
-    data = load_training_data(load_config(place / "run.toml"), run / "frames")
+    data = data_of(place)
     assert len(data.train) == 2 * len(copies)
     outside, inside = data.fold(0)
     assert not {u.removesuffix("_v") for u in data.utterances[outside]} & set(data.utterances[inside])
@@ -226,7 +229,7 @@ def test_variants_are_learnt_from_but_not_measured_on(place: Path) -> None:
     assert not [u for u in everything.utterances if u.endswith("_v")]
 
 
-PROGRAM = "import sys; from tamis.emotion.train.run import train; train(sys.argv[1])"
+PROGRAM = "import sys; from tamis.emotion.train import train; train(sys.argv[1])"
 
 
 @pytest.mark.slow
@@ -313,15 +316,15 @@ def test_a_tiny_set_is_overfitted(tmp_path: Path) -> None:
     table.to_parquet(path, index=False)
     (tmp_path / "run.toml").write_text(OVERFITTING)
     config = load_config(tmp_path / "run.toml")
-    data = load_training_data(config, tmp_path / "frames")
+    data = load(pack(config.data, tmp_path / "frames"))
     (member,) = config.members
     with seeded(0, "start"):
         model = new_member(member.kind, data.stream_shapes(member.streams), 3, config.architecture)
     measure_streams(model, data, data.train)
-    right = torch.from_numpy(data.labels[data.train])
+    right = torch.from_numpy(data.consensus[data.train])
     before, _ = predict_rows(model.eval(), data, data.train, member.streams)
     assert (before.argmax(dim=1) == right).double().mean() < 0.7
-    stages = training_stages(member_schooling(config, data, member, data.train))
+    stages = training_stages(member_recipe(config, data, member, data.train))
     fit(model, stages, folder=tmp_path / "fit", seed=0, fingerprint="")
     after, _ = predict_rows(model.eval(), data, data.train, member.streams)
     assert after[torch.arange(len(right)), right].min() > 0.9
@@ -365,12 +368,31 @@ def test_calibration_is_to_the_votes_and_not_to_smoothed_targets(
     fitted = []
     true_calibrate = join.calibrate
 
-    def spy(model: Any, logits: Any, soft: Any) -> None:
-        fitted.append(soft)
-        true_calibrate(model, logits, soft)
+    def spy(model: Any, logits: Any, vote_shares: Any) -> None:
+        fitted.append(vote_shares)
+        true_calibrate(model, logits, vote_shares)
 
     monkeypatch.setattr(join, "calibrate", spy)
     train(place / "run.toml", changes={"targets": {"smoothing": 0.3}, "natural": {"epochs": 1}})
-    (soft,) = fitted
-    assert soft.min() == 0
-    assert soft.max() == 1
+    (vote_shares,) = fitted
+    assert vote_shares.min() == 0
+    assert vote_shares.max() == 1
+
+
+def test_data_travels_to_other_processes_as_its_place(place: Path) -> None:
+    data = data_of(place)
+    pickled = pickle.dumps(data)
+    assert len(pickled) < 2000
+    again = pickle.loads(pickled)
+    np.testing.assert_array_equal(again.train, data.train)
+    assert torch.equal(again.frames["audio"][0], data.frames["audio"][0])
+
+
+def test_each_run_is_loaded_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tamis.emotion.train import run as module
+
+    loaded = []
+    monkeypatch.setattr(module, "load", lambda packed: loaded.append(packed) or load(packed))
+    settings = {"splits": {"outer_folds": 2}, "natural": {"epochs": 1}, "balanced": {"epochs": 0}}
+    train(place / "run.toml", changes=settings)
+    assert [packed.settings.splits.outer_fold for packed in loaded] == [0, 1]

@@ -1,10 +1,10 @@
-"""Draws of an epoch: balanced means balanced, another epoch draws others, folds share no speaker."""
+"""Draws of an epoch: balanced means balanced, another epoch draws others."""
 
 import numpy as np
 import pytest
 import torch
 
-from tamis.emotion.data.sampling import balanced, bucketed, each_fold, natural, speaker_folds
+from tamis.emotion.train.sampling import balanced, bucketed, natural
 
 ROWS = np.arange(100, 160)
 LABELS = np.array([0] * 30 + [1] * 12 + [3] * 5 + [-1] * 13)
@@ -52,18 +52,3 @@ def test_buckets() -> None:
     unsorted = sum(lengths[rows[i : i + 10]].max() * 10 for i in range(0, 1000, 10))
     assert padded < 0.75 * unsorted
     assert sorted(map(len, bucketed(rows[:7], lengths, 3, generator()))) == [1, 3, 3]
-
-
-def test_folds_share_no_speaker() -> None:
-    speakers = [f"s{i % 7}" for i in range(50)] + ["", ""]
-    folds = speaker_folds(speakers, 3, seed=0)
-    for name in set(speakers) - {""}:
-        assert len({fold for fold, s in zip(folds, speakers, strict=True) if s == name}) == 1
-    assert np.bincount(folds).max() - np.bincount(folds).min() <= 8
-    for _, outside, inside in each_fold(folds):
-        assert sorted([*outside, *inside]) == list(range(52))
-        assert not {speakers[i] for i in outside} & {speakers[i] for i in inside} - {""}
-    assert np.array_equal(folds, speaker_folds(speakers, 3, seed=0))
-    assert not np.array_equal(folds, speaker_folds(speakers, 3, seed=1))
-    with pytest.raises(ValueError, match="2 speaker"):
-        speaker_folds(["a", "b"], 3, seed=0)
