@@ -84,14 +84,14 @@ def features(
         list[str] | None,
         typer.Option(
             help="NAME=ENCODER[,layers=all|last|last4|N][,pool=N]; may be given often. "
-            "Without it, those that the preset tuned reads."
+            "Without it, those of the preset tuned."
         ),
     ] = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(
             help="speed0.9, tempo1.1, voice1.12, noise15, none; may be given often. "
-            "Without it, those that the preset tuned reads."
+            "Without it, those of the preset tuned."
         ),
     ] = None,
     transcribe: Annotated[
@@ -107,13 +107,16 @@ def features(
     console = Console()
     streams, variants = open_streams(stream), chosen_variants(variant)
     found = open_corpus(form, where, option, categories, merge)
-    with progress_bar(console) as tell:
+    with progress_bar(console) as report:
         if transcribe:
             words = open_transcriber(transcribe)
             found = fill_transcripts(
-                found, out / "transcripts.jsonl", words, lambda done, total: tell("transcripts", done, total)
+                found,
+                out / "transcripts.jsonl",
+                words,
+                lambda done, total: report("transcripts", done, total),
             )
-        done = extract(found, out, streams, variants, progress=tell)
+        done = extract(found, out, streams, variants, progress=report)
     for name in streams:
         console.print(f"{name}: {done.encoded[name]} encoded, {done.reused[name]} found from before")
     for name, reason in done.skipped:
@@ -155,7 +158,7 @@ def ablate(
     name: Annotated[list[str] | None, typer.Option(help="Only these ablations; may be given often.")] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds each.", min=1)] = 5,
 ) -> None:
-    """Train again with one ingredient changed at a time, and tell what each is worth."""
+    """Train again with one ingredient changed at a time, and measure what each is worth."""
     from tamis.emotion.evaluation import ABLATIONS
     from tamis.emotion.evaluation import ablate as run_ablations
 
@@ -185,7 +188,9 @@ def predict(
     ] = "whisper-tiny.en",
     window_s: Annotated[float, typer.Option(help="Window of long recordings.")] = 10.0,
     hop_s: Annotated[float, typer.Option(help="Step between windows.")] = 5.0,
-    voice_activity: Annotated[bool, typer.Option(help="Hear speech only.")] = True,
+    voice_activity: Annotated[
+        bool, typer.Option(help="Predict speech only; otherwise the whole recording.")
+    ] = True,
 ) -> None:
     """Predict emotion: how raters' votes would be distributed, over the whole recording and over time."""
     from tamis.emotion.predict import load
@@ -255,9 +260,9 @@ def progress_bar(console: Console) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
-        def tell(name: str, done: int, total: int) -> None:
+        def report(name: str, done: int, total: int) -> None:
             if name not in tasks:
                 tasks[name] = bars.add_task(name, total=total)
             bars.update(tasks[name], completed=done)
 
-        yield tell
+        yield report

@@ -1,4 +1,4 @@
-"""What the words of ``tamis emotion`` mean: a corpus with its options, streams, variants, a prior."""
+"""The arguments of ``tamis emotion``: a corpus with its options, streams, variants, a prior."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def open_streams(words: Sequence[str] | None) -> dict[str, Stream]:
 
 
 def chosen_variants(names: Sequence[str] | None) -> list[str]:
-    """Variants to make; those that the preset ``tuned`` hears where none are named, and none for ``none``."""
+    """Variants to make; those of the preset ``tuned`` where none are named, and none for ``none``."""
     from tamis.emotion.train import load_preset
 
     if not names:

@@ -36,12 +36,12 @@ def models_table(rows: list[dict[str, Any]]) -> Table:
             f"{row[f]:.3f} [{row[f + '_low']:.3f}, {row[f + '_high']:.3f}]" for f in ("macro_f1", "uar")
         ]
         gain = row.get("macro_f1_gain", math.nan)
-        told = (
+        gained = (
             ""
             if math.isnan(gain)
             else f"{gain:+.3f} [{row['macro_f1_gain_low']:+.3f}, {row['macro_f1_gain_high']:+.3f}]"
         )
-        table.add_row(row["model"], *ranges, *(f"{row[f]:.3f}" for f in ("accuracy", "jsd", "ece")), told)
+        table.add_row(row["model"], *ranges, *(f"{row[f]:.3f}" for f in ("accuracy", "jsd", "ece")), gained)
     return table
 
 
