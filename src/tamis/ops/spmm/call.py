@@ -7,9 +7,9 @@ import math
 from torch import Tensor
 
 from tamis.formats import SparseMatrix
-from tamis.ops.spmm.checks import check_dense, check_epilogue, check_inner, check_matrix, check_plan
+from tamis.ops.spmm.checks import check_dense, check_epilogue, check_inner, check_matrix
 from tamis.ops.spmm.library import run
-from tamis.ops.spmm.plan import SpmmPlan, plan_spmm
+from tamis.ops.spmm.plan import SpmmPlan, check_plan, plan_spmm
 
 
 def spmm(

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from tamis.formats import SparseMatrix
 from tamis.ops.spmm.cost import SpmmProblem
-
-if TYPE_CHECKING:
-    from tamis.ops.spmm.plan import SpmmPlan
 
 KERNEL_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 ACTIVATIONS = (None, "relu", "gelu", "silu")
@@ -77,18 +72,6 @@ def check_epilogue(call: str, a: SpmmProblem, bias: Tensor | None, activation: s
     if bias.dtype not in KERNEL_DTYPES or bias.device != a.device:
         raise ValueError(
             f"{call}: bias is {bias.dtype} on {bias.device}, expected float32, bfloat16 or float16 on {a.device}."
-        )
-
-
-def check_plan(call: str, a: SparseMatrix, plan: SpmmPlan) -> None:
-    if not hasattr(plan, "fits"):
-        raise TypeError(
-            f"{call}: plan is {type(plan).__name__}, expected what tamis.plan_spmm(a, n) returns."
-        )
-    if not plan.fits(a):
-        raise ValueError(
-            f"{call}: the plan was made for another structure: it is of {plan.problem!r}, but a is {a!r}. "
-            "Plan anew: tamis.plan_spmm(a, n). Changed values need no new plan, changed indices do."
         )
 
 

@@ -54,6 +54,19 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan
     return SpmmPlan(problem, choice, packed, positions, a._structure_memo, structure_tensors(a))
 
 
+def check_plan(call: str, a: SparseMatrix, plan: object) -> None:
+    """``plan`` is one, and was made for the structure of ``a``."""
+    if not isinstance(plan, SpmmPlan):
+        raise TypeError(
+            f"{call}: plan is {type(plan).__name__}, expected what tamis.plan_spmm(a, n) returns."
+        )
+    if not plan.fits(a):
+        raise ValueError(
+            f"{call}: the plan was made for another structure: it is of {plan.problem!r}, but a is {a!r}. "
+            "Plan anew: tamis.plan_spmm(a, n). Changed values need no new plan, changed indices do."
+        )
+
+
 def structure_tensors(a: SparseMatrix) -> dict[str, Tensor]:
     """The component tensors of a matrix that hold no numbers, and the shape of those that do."""
     components = a.components()
