@@ -34,7 +34,7 @@ bench: install
 wheel: install
 	rm -rf dist build/wheel && mkdir -p dist build/wheel
 	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python -m pip wheel -q --no-build-isolation --no-deps -c constraints.txt -w build/wheel .
-	PATH=$(abspath $(BIN)):$$PATH $(BIN)/auditwheel -q repair --exclude libgomp.so.1 -w dist build/wheel/tamis-*.whl
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/auditwheel repair --exclude libgomp.so.1 -w dist build/wheel/tamis-*.whl
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
