@@ -3,6 +3,7 @@
 import copy
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -52,6 +53,18 @@ def test_replaced_values_are_packed_again_even_at_the_same_address(a: tamis.CSR,
         scaled = a.with_values(a.values * factor)
         torch.testing.assert_close(tamis.spmm(scaled, b, plan=plan), factor * (w @ b))
         del scaled
+
+
+def test_threads_that_share_a_plan_get_each_the_product_of_its_own_values(a: tamis.CSR, w: Tensor) -> None:
+    plan, b = tamis.plan_spmm(a, 8), torch.randn(40, 8)
+    expected = w @ b
+
+    def worst(factor: float) -> float:
+        own = a.with_values(a.values * factor)
+        return max(float((tamis.spmm(own, b, plan=plan) - factor * expected).abs().max()) for _ in range(200))
+
+    with ThreadPoolExecutor(10) as pool:
+        assert max(pool.map(worst, [float(factor) for factor in range(1, 11)])) < 1e-3
 
 
 def test_values_made_in_inference_mode_have_no_version_and_are_packed_at_each_call() -> None:

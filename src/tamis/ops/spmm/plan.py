@@ -75,27 +75,24 @@ def structure_tensors(a: SparseMatrix) -> dict[str, Tensor]:
 
 
 class PackedValues:
-    """The last packed copy of a plan, and the very tensor and version that it was made from."""
+    """The last packed copy of a plan, and the very tensor and version that it was made from; replaced as a whole."""
 
     def __init__(self) -> None:
-        self._source: weakref.ref[Tensor] | None = None
-        self._version = -1
-        self._copy: Tensor | None = None
+        self._kept: tuple[weakref.ref[Tensor], int, Tensor] | None = None
 
     def of(self, values: Tensor, positions: Tensor) -> Tensor:
-        if self._copy is not None and self._is_of(values):
-            return self._copy
+        kept, followed = self._kept, not values.is_inference()  # a tensor of inference mode has no version
+        if followed and kept is not None and kept[0]() is values and kept[1] == values._version:
+            return kept[2]
+        version = values._version if followed else -1
         copy: Tensor = torch.ops.tamis.spmm_pack.default(values.detach(), positions)
-        if not values.is_inference():  # such a tensor has no version: it is packed at each call
-            self._source, self._version, self._copy = weakref.ref(values), values._version, copy
+        if followed:
+            self._kept = weakref.ref(values), version, copy
         return copy
-
-    def _is_of(self, values: Tensor) -> bool:
-        return self._source is not None and self._source() is values and self._version == values._version
 
     @property
     def nbytes(self) -> int:
-        return 0 if self._copy is None else self._copy.nbytes
+        return 0 if self._kept is None else self._kept[2].nbytes
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PackedValues, ()  # a copied plan packs anew
