@@ -10,6 +10,7 @@ from tamis.emotion.data import FeatureSet, Predictions, StreamInfo, SynthRecipe,
 from tamis.emotion.predict import Ensemble, predict
 from tamis.emotion.predict.ensemble import Features
 from tamis.emotion.train import load_config, train
+from tamis.tuning import threads_set
 
 SETTINGS = """
 features = "set"
@@ -64,7 +65,10 @@ def test_serving_is_what_training_measured(place: Path) -> None:
     clips = clips_of(features, list(map(int, data.test)))
     assert any(clip is None for clip in clips["text"] or ()), "some utterances lack the stream"
     packed = ensemble.pack([clips], len(data.test))
-    with torch.inference_mode():
+    with (
+        torch.inference_mode(),
+        threads_set(config.threads),
+    ):  # torch's products have other bits with other threads
         p, attributes = predict(ensemble.members, packed, [np.arange(len(data.test))])
     for member, name in enumerate(("ridge", "both")):
         path = place / "run" / "members" / name / "all" / "balanced" / "predictions.parquet"
