@@ -4,14 +4,20 @@ from tamis.formats.bitmap import Bitmap
 from tamis.formats.bsr import BSR
 from tamis.formats.convert import convert
 from tamis.formats.csr import CSR
-from tamis.formats.files import from_record, load, save, to_record
+from tamis.formats.files import (
+    from_record,
+    load,
+    read_matrix_market,
+    read_smtx,
+    save,
+    to_record,
+    write_smtx,
+)
 from tamis.formats.layout import Layout
 from tamis.formats.matrix import SparseMatrix
-from tamis.formats.matrix_market import read_matrix_market
 from tamis.formats.nm import NM
 from tamis.formats.quantization import quantize_rows
 from tamis.formats.row_statistics import RowStatistics
-from tamis.formats.smtx import read_smtx, write_smtx
 from tamis.formats.transposition import TransposedStructure
 
 __all__ = [

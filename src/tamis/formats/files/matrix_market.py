@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tamis.formats import invariants
 from tamis.formats.csr import CSR
-from tamis.formats.text_numbers import tensor_from_array
+from tamis.formats.files.text_numbers import tensor_from_array
 
 _LINES_AT_ONCE = 65_536
 _ROWS_FOR_FREE = 2**22

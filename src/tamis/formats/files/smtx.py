@@ -12,8 +12,8 @@ from torch import Tensor
 
 from tamis.formats import invariants
 from tamis.formats.csr import CSR
+from tamis.formats.files.text_numbers import tensor_from_array
 from tamis.formats.matrix import SparseMatrix
-from tamis.formats.text_numbers import tensor_from_array
 from tamis.storage import write_text
 
 _NUMBER_BYTES = b"0123456789- \t\r"
