@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bind_spmm.h"
+#include "bind_text.h"
 #include "bind_voxel.h"
 #include "dispatch.h"
 
@@ -38,5 +39,6 @@ NB_MODULE(_cpu, m) {
   using namespace tamis;
   bind_isa(m);
   bind_spmm(m);
+  bind_text(m);
   bind_voxel(m);
 }

@@ -76,6 +76,11 @@ def test_the_file_is_plain_safetensors_with_named_fields(tmp_path: Path) -> None
         }  # fmt: skip
 
 
+def test_endings_in_capitals(tmp_path: Path) -> None:
+    save(PLAIN[1], tmp_path / "W.SafeTensors")
+    assert isinstance(load(tmp_path / "W.SafeTensors"), BSR)
+
+
 def test_shared_storage_and_gradients_do_not_hinder_saving(tmp_path: Path) -> None:
     buffer = torch.randn(100, requires_grad=True)
     a = CSR(torch.tensor([0, 1, 2]), torch.tensor([0, 1]), buffer[4:6], (2, 2))
@@ -127,8 +132,10 @@ def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_names_tell_the_kind_of_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must end in \.safetensors"):
         save(PLAIN[0], tmp_path / "w.bin")
-    for name in ("w.bin", "w", "w.npz"):
-        with pytest.raises(ValueError, match=r"expected a name that ends in \.safetensors, \.smtx, \.mtx"):
+    for name in ("w.bin", "w", "w.npz", ".mtx", "w.gz", "mtx.gz"):
+        with pytest.raises(
+            ValueError, match=r"expected a name that ends in \.safetensors, \.smtx, \.mtx, \.mm"
+        ):
             load(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.safetensors")

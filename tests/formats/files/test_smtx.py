@@ -1,5 +1,6 @@
 """The .smtx reader and writer, on files as other programs write them and on broken ones."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def test_reads_a_pattern(tmp_path: Path, text: str) -> None:
 )
 def test_reads_a_matrix_without_entries(tmp_path: Path, text: str) -> None:
     assert load(written(tmp_path, text)).nnz == 0
+
+
+@pytest.mark.parametrize("name", ["a.smtx", "a.SMTX", "a.smtx.gz"])
+def test_reads_compressed_patterns(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(EXAMPLE.encode()))
+    assert load(tmp_path / name).col_indices.tolist() == [0, 3, 1]
 
 
 def test_values_from_a_seed_are_the_same_every_time(tmp_path: Path) -> None:

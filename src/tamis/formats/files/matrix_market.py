@@ -1,30 +1,28 @@
 """Matrix Market files (.mtx) in.
 
 A banner, comments, a line of sizes, then one entry a line: ``row column value`` with 1-based indices ("coordinate"), or
-values in column-major order ("array"). scipy has a faster reader, but malformed numbers crash the process in it
-(scipy issue 19949); this one parses in chunks of lines, and looks for the bad line only when a chunk fails.
+values in column-major order ("array"). The body is parsed by csrc/text_entries.cpp: scipy's parser is as fast, but
+malformed numbers crash the process in it (scipy issue 19949).
 """
 
-import operator
-from array import array
+import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
 from tamis.formats import invariants
 from tamis.formats.csr import CSR
-from tamis.formats.files.text_numbers import tensor_from_array
+from tamis.formats.files.lines import blocks_of_lines, next_line, opened
 
-_LINES_AT_ONCE = 65_536
 _ROWS_FOR_FREE = 2**22
 _ROWS_PER_BYTE = 16
-_FIELDS = ("real", "double", "integer", "pattern")
-_SYMMETRIES = ("general", "symmetric", "skew-symmetric")
-_NUMBER_BYTES = b"0123456789+-.eEinfatyINFATY \t\r\n"
+_FIELDS = ("real", "double", "integer", "unsigned-integer", "pattern")
+# What an entry says of its mirror image (EntryRules::Mirror); a Hermitian matrix of real numbers is symmetric.
+_SYMMETRIES = {"general": 0, "symmetric": 1, "hermitian": 1, "skew-symmetric": 2}
 
 
 @dataclass(frozen=True)
@@ -37,16 +35,12 @@ class _Header:
     entries: int
     line: int
 
-    @property
-    def words_each(self) -> int:
-        """Words on a line of the body."""
-        return (2 if self.layout == "coordinate" else 0) + (self.field != "pattern")
-
 
 def read_matrix_market(path: str | Path, *, dtype: torch.dtype = torch.float32) -> CSR:
     """Read a Matrix Market file of real, integer or pattern values (pattern: ones), coordinate or array.
 
-    Symmetric storage is expanded, duplicates are summed, explicit zeros of coordinate files stay.
+    Symmetric storage is expanded, duplicates are summed, explicit zeros of coordinate files stay. Fortran's exponents
+    (``1.0D+03``) are read, and files compressed with gzip or bzip2.
 
     Parameters
     ----------
@@ -56,29 +50,27 @@ def read_matrix_market(path: str | Path, *, dtype: torch.dtype = torch.float32) 
 
     Raises
     ------
-    ValueError
-        Naming the line that is wrong.
+    OSError      if the file cannot be read.
+    ValueError   naming the line that is wrong.
     """
-    call = f"read_matrix_market({str(path)!r})"
-    with Path(path).open("rb") as file:
-        header = _read_header(call, file, Path(path).stat().st_size)
-        rows, columns, values = _read_body(call, file, header)
+    call, path = f"read_matrix_market({str(path)!r})", Path(path)
+    with opened(call, path) as file:
+        header = _read_header(call, file, path.stat().st_size)
+        entries = _read_body(call, file, header)
     if header.layout == "array":
-        columns, rows = _column_major(header)
-    if header.symmetry != "general":
-        rows, columns, values = _mirrored(rows, columns, values, header)
-    shape = (header.rows, header.columns)
-    if header.layout == "array":
-        return CSR.from_dense(torch.zeros(shape, dtype=dtype).index_put((rows, columns), values.to(dtype)))
-    return CSR.from_coo(rows, columns, values, shape).to(dtype)
+        return CSR.from_dense(_dense(entries, header).to(dtype))
+    return _from_coordinates(call, entries, header).to(dtype)
 
 
-def _read_header(call: str, lines: Iterator[bytes], size: int) -> _Header:
-    banner = next(lines, b"").decode("ascii", "replace").lower().split()
+def _read_header(call: str, file: IO[bytes], size: int) -> _Header:
+    banner = next_line(call, file).removeprefix(b"\xef\xbb\xbf").decode("ascii", "replace").lower().split()
     if len(banner) != 5 or banner[:2] != ["%%matrixmarket", "matrix"]:
-        raise ValueError(f"{call}: line 1: expected the banner %%MatrixMarket matrix LAYOUT FIELD SYMMETRY.")
+        raise ValueError(
+            f"{call}: line 1: expected the banner %%MatrixMarket matrix LAYOUT FIELD SYMMETRY, "
+            f"but found {' '.join(banner)[:40]!r}."
+        )
     layout, field, symmetry = banner[2:]
-    allowed = {layout: ("coordinate", "array"), field: _FIELDS, symmetry: _SYMMETRIES}
+    allowed = {layout: ("coordinate", "array"), field: _FIELDS, symmetry: tuple(_SYMMETRIES)}
     for word, choices in allowed.items():
         if word not in choices:
             raise ValueError(
@@ -86,8 +78,7 @@ def _read_header(call: str, lines: Iterator[bytes], size: int) -> _Header:
             )
     if (layout, field) == ("array", "pattern"):
         raise ValueError(f"{call}: line 1: an array has values, so its field cannot be 'pattern'.")
-    numbered = ((number, text) for number, text in enumerate(lines, 2) if not _is_comment(text))
-    number, text = next(numbered, (2, b""))
+    number, text = next(_not_comments(call, file))
     sizes = _sizes(f"{call}: line {number}", text, 3 if layout == "coordinate" else 2, symmetry)
     if sizes[0] > max(_ROWS_FOR_FREE, _ROWS_PER_BYTE * size):
         raise ValueError(
@@ -95,6 +86,16 @@ def _read_header(call: str, lines: Iterator[bytes], size: int) -> _Header:
             "their pointers would take far more memory than the file, so it is not believed."
         )
     return _Header(layout, field, symmetry, *sizes, line=number)
+
+
+def _not_comments(call: str, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines after the banner, without comments and blank lines; at last the empty one at the file's end."""
+    number = 2
+    while text := next_line(call, file):
+        if text.strip() and not text.lstrip().startswith(b"%"):
+            yield number, text
+        number += 1
+    yield number, b""
 
 
 def _sizes(call: str, text: bytes, count: int, symmetry: str) -> tuple[int, int, int]:
@@ -106,83 +107,66 @@ def _sizes(call: str, text: bytes, count: int, symmetry: str) -> tuple[int, int,
         raise ValueError(f"{call}: a {symmetry} matrix is square, but this one is {rows} x {columns}.")
     if count == 3:
         return rows, columns, int(words[2])
-    stored = {
-        "general": rows * columns,
-        "symmetric": rows * (rows + 1) // 2,
-        "skew-symmetric": rows * (rows - 1) // 2,
-    }
-    return rows, columns, stored[symmetry]
+    stored = {0: rows * columns, 1: rows * (rows + 1) // 2, 2: rows * (rows - 1) // 2}
+    return rows, columns, stored[_SYMMETRIES[symmetry]]
 
 
-def _read_body(call: str, lines: Iterator[bytes], header: _Header) -> tuple[Tensor, Tensor, Tensor]:
-    """Return 0-based rows and columns (empty for an array) and float64 values, as the file has them."""
-    rows, columns, values = array("q"), array("q"), array("d")
-    number = header.line + 1
-    while (chunk := list(islice(lines, _LINES_AT_ONCE))) and len(values) <= header.entries:
-        try:
-            parts = _parse([text for text in chunk if not text.isspace()], header)
-        except (ValueError, OverflowError):
-            raise ValueError(f"{call}: {_first_fault(number, chunk, header)}") from None
-        rows += parts[0]
-        columns += parts[1]
-        values += parts[2]
-        number += len(chunk)
-    if len(values) != header.entries:
-        raise ValueError(
-            f"{call}: line {header.line} announces {header.entries} entries, but the file has "
-            f"{'more' if len(values) > header.entries else f'{len(values)}; it may be truncated'}."
-        )
-    return tensor_from_array(rows) - 1, tensor_from_array(columns) - 1, tensor_from_array(values)
-
-
-def _parse(texts: list[bytes], header: _Header) -> "tuple[array[int], array[int], array[float]]":
-    text, words_each = b"".join(texts), header.words_each
-    if text.translate(None, _NUMBER_BYTES) or not {words_each}.issuperset(map(len, map(bytes.split, texts))):
-        raise ValueError(f"expected {words_each} numbers")
-    words = text.split()
-    values = array(
-        "d",
-        [1.0] * len(texts) if header.field == "pattern" else map(float, words[words_each - 1 :: words_each]),
+def _read_body(call: str, file: IO[bytes], header: _Header) -> Any:
+    """Return the ``TextEntries`` of all lines, as many as the header announces."""
+    # torch is imported above, so its own libgomp is the one OpenMP runtime of the process.
+    native = importlib.import_module("tamis._cpu")
+    coordinates = header.layout == "coordinate"
+    entries = native.TextEntries(
+        rows=header.rows,
+        columns=header.columns,
+        indices=coordinates,
+        value=header.field != "pattern",
+        whole=header.field.endswith("integer"),
+        nonnegative=header.field == "unsigned-integer",
+        mirror=_SYMMETRIES[header.symmetry] if coordinates else 0,
+        first_line=header.line + 1,
     )
-    if header.layout == "array":
-        return array("q"), array("q"), values
-    rows, columns = (array("q", map(int, words[place::words_each])) for place in (0, 1))
-    for name, indices, size in (("row", rows, header.rows), ("column", columns, header.columns)):
-        if indices and not 1 <= min(indices) <= max(indices) <= size:
-            raise ValueError(f"expected a {name} in 1..{size}")
-    if header.symmetry == "skew-symmetric" and any(map(operator.eq, rows, columns)):
-        raise ValueError("expected no entry on the diagonal of a skew-symmetric matrix")
-    return rows, columns, values
-
-
-def _first_fault(number: int, chunk: list[bytes], header: _Header) -> str:
-    for text in chunk:
+    for lines in blocks_of_lines(call, file):
         try:
-            _parse([] if text.isspace() else [text], header)
-        except (ValueError, OverflowError) as error:
-            found = text[:40].decode("ascii", "backslashreplace").strip()
-            return f"line {number}: {error}, but found {found!r}."
-        number += 1
-    raise AssertionError("a chunk failed, but none of its lines")
+            entries.read(lines, threads=torch.get_num_threads())
+        except ValueError as error:
+            raise ValueError(f"{call}: {error}") from None
+        if entries.lines > header.entries:
+            break
+    if entries.lines != header.entries:
+        found = "more" if entries.lines > header.entries else f"{entries.lines}; it may be truncated"
+        raise ValueError(
+            f"{call}: line {header.line} announces {header.entries} entries, but the file has {found}."
+        )
+    return entries
 
 
-def _column_major(header: _Header) -> tuple[Tensor, Tensor]:
-    """Return the (columns, rows) of the values of an array file, in its order."""
+def _from_coordinates(call: str, entries: Any, header: _Header) -> CSR:
+    invariants.check_count(call, "the file", entries.count)
+    pointers = torch.empty(header.rows + 1, dtype=torch.int32, device="cpu")
+    columns = torch.empty(entries.count, dtype=torch.int32, device="cpu")
+    values = torch.empty(entries.count, dtype=torch.float64, device="cpu")
+    left = entries.to_rows(
+        crow=pointers.data_ptr(),
+        col=columns.data_ptr(),
+        values=values.data_ptr(),
+        threads=torch.get_num_threads(),
+    )
+    if left < len(columns):
+        columns, values = columns[:left].clone(), values[:left].clone()
+    return CSR(pointers, columns, values, (header.rows, header.columns))
+
+
+def _dense(entries: Any, header: _Header) -> Tensor:
+    values = torch.empty(entries.count, dtype=torch.float64, device="cpu")
+    entries.values(values=values.data_ptr())
     if header.symmetry == "general":
-        places = torch.arange(header.entries)
-        return places // max(header.rows, 1), places % max(header.rows, 1)
-    offset = 0 if header.symmetry == "symmetric" else 1
-    columns, rows = torch.triu_indices(header.rows, header.columns, offset)
-    return columns, rows
-
-
-def _mirrored(
-    rows: Tensor, columns: Tensor, values: Tensor, header: _Header
-) -> tuple[Tensor, Tensor, Tensor]:
-    off = rows != columns
-    reflected = values[off] if header.symmetry == "symmetric" else -values[off]
-    return torch.cat([rows, columns[off]]), torch.cat([columns, rows[off]]), torch.cat([values, reflected])
-
-
-def _is_comment(text: bytes) -> bool:
-    return text.startswith(b"%") or text.isspace()
+        return values.view(header.columns, header.rows).T
+    skew = header.symmetry == "skew-symmetric"
+    columns, rows = torch.triu_indices(
+        header.rows, header.columns, int(skew), device="cpu"
+    )  # in the file's order
+    dense = torch.zeros(header.rows, header.columns, dtype=torch.float64, device="cpu")
+    dense[columns, rows] = -values if skew else values
+    dense[rows, columns] = values
+    return dense

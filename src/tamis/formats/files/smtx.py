@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tamis.formats import invariants
 from tamis.formats.csr import CSR
-from tamis.formats.files.text_numbers import tensor_from_array
+from tamis.formats.files.lines import opened
 from tamis.formats.matrix import SparseMatrix
 from tamis.storage import write_text
 
@@ -25,6 +25,7 @@ def read_smtx(path: str | Path, *, seed: int | None = None, dtype: torch.dtype =
     Parameters
     ----------
     path : str or Path
+        May be compressed with gzip or bzip2.
     seed : int, optional
     dtype : torch.dtype
 
@@ -34,7 +35,8 @@ def read_smtx(path: str | Path, *, seed: int | None = None, dtype: torch.dtype =
         Naming the line, if the file is not a pattern of distinct columns in ascending or any order.
     """
     call = f"read_smtx({str(path)!r})"
-    lines = Path(path).read_bytes().rstrip().split(b"\n")
+    with opened(call, Path(path)) as file:
+        lines = file.read().rstrip().split(b"\n")
     if len(lines) > 3:
         raise ValueError(f"{call}: line 4: expected the end of the file, after three lines.")
     rows, columns, nnz = _header(call, lines[0])
@@ -81,7 +83,11 @@ def _integers(call: str, line: bytes, count: int, what: str) -> Tensor:
         numbers = array("q", map(int, words))
     except (ValueError, OverflowError):
         raise ValueError(f"{call}: not every word is an integer of at most 64 bits.") from None
-    return tensor_from_array(numbers)
+    return (
+        torch.frombuffer(numbers, dtype=torch.int64)
+        if numbers
+        else torch.empty(0, dtype=torch.int64, device="cpu")
+    )
 
 
 def _values(count: int, seed: int | None, dtype: torch.dtype) -> Tensor:
