@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,8 +62,7 @@ def corpus(
     console = Console()
     found = open_corpus(form, where, option, categories, merge)
     console.print(corpus_table(found))
-    for note in found.notes:
-        console.print(f"note: {note}", markup=False)
+    print_notes(console, found.notes)
     if to_csv:
         write_csv(found, to_csv)
     if to_audformat:
@@ -107,6 +106,7 @@ def features(
     console = Console()
     streams, variants = open_streams(stream), chosen_variants(variant)
     found = open_corpus(form, where, option, categories, merge)
+    print_notes(console, found.notes)
     with progress_bar(console) as report:
         if transcribe:
             words = open_transcriber(transcribe)
@@ -226,6 +226,11 @@ def export(
     from tamis.emotion.predict import export_recogniser
 
     typer.echo(str(export_recogniser(run, out)))
+
+
+def print_notes(console: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 def writer(as_json: bool, as_csv: bool, categories: tuple[str, ...]) -> Callable[[EmotionResult], None]:

@@ -96,7 +96,10 @@ def test_crema_d_votes_by_what_was_judged(tmp_path, sound, write):
     for judged_by, happy in (("voice", [1, 3]), ("face", [0, 8]), ("both", [0, 7])):
         corpus = read_corpus("crema-d", tmp_path, judged_by=judged_by)
         assert corpus.table["votes/happy"].tolist() == happy
-    assert corpus.notes == ("1 clips without votes left out",)
+    assert corpus.notes == (
+        "1 clips without votes left out",
+        "1 audio files are not there; the first is AudioWAV/1001_IEO_NEU_XX.wav",
+    )
     row = corpus.table.iloc[1]
     assert (row["speaker"], row["gender"], row["text"]) == ("1001", "male", "It's eleven o'clock.")
     assert (row["intended"], row["level"], row["path"]) == ("happy", "LO", "AudioWAV/1001_IEO_HAP_LO.wav")

@@ -7,13 +7,15 @@ The least a file needs is ``path`` and ``emotion``. All columns of :mod:`tamis.e
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pandas as pd
 
 from tamis.emotion.corpora.categories import ATTRIBUTES, OTHER
-from tamis.emotion.corpora.labels import category_of
+from tamis.emotion.corpora.delimited import UNNAMED, read_delimited
+from tamis.emotion.corpora.labels import one_vote
 from tamis.emotion.corpora.table import Corpus, Rating, Utterance, build_corpus, ratings_from_json
 
 KNOWN = (
@@ -32,8 +34,18 @@ TEXT_COLUMNS = ("utterance", "path", "speaker", "split", "text", "ratings", "emo
 KINDS = ("votes/", "mentions/")
 
 
-def read_csv(path: str | Path, name: str | None = None) -> Corpus:
+def read_csv(path: str | Path, name: str | None = None, encoding: str | None = None) -> Corpus:
     """Read a corpus from a CSV file; relative audio paths start at the file's folder.
+
+    Parameters
+    ----------
+    path : path
+        Comma, semicolon, tab or bar between cells; UTF-8, UTF-16 or another code page. A note of the corpus says what was found,
+        unless it is UTF-8 with commas.
+    name : str, optional
+        Of the corpus; by default the file's.
+    encoding : str, optional
+        By its Python name, where the detected one is wrong.
 
     Raises
     ------
@@ -43,39 +55,43 @@ def read_csv(path: str | Path, name: str | None = None) -> Corpus:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"corpus: there is no file {path}.")
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"corpus {path.name}: this is not a CSV file in UTF-8 ({error}).") from error
-    return corpus_from_table(table, name or path.stem, path.parent)
+    name = name or path.stem
+    table, notes = read_delimited(path, name, text_columns=TEXT_COLUMNS, known=KNOWN, encoding=encoding)
+    return corpus_from_table(table, name, path.parent, notes)
 
 
-def corpus_from_table(table: pd.DataFrame, name: str, folder: Path) -> Corpus:
-    """A corpus from a table with the columns listed above."""
+def corpus_from_table(table: pd.DataFrame, name: str, folder: Path, notes: Sequence[str] = ()) -> Corpus:
+    """A corpus from a table with the columns listed above; rows that stand there twice, cell by cell, are taken once."""
     has_votes = any(column.startswith("votes/") for column in table)
     if "path" not in table or not (has_votes or "emotion" in table):
         raise ValueError(
             f"corpus {name!r}: the columns are {', '.join(map(str, table))}; expected path, and either emotion or "
             "votes/<category>."
         )
+    kept = table[~table.astype(str).duplicated()]
+    if repeated := len(table) - len(kept):
+        notes = [*notes, f"{repeated} repeated rows left out"]
     if has_votes:
         counted = (c.partition("/")[2] for c in table if c.startswith(KINDS))
         categories = tuple(c for c in dict.fromkeys(counted) if c != OTHER)
     else:
-        found = table["emotion"].dropna().map(category_of)
-        categories = tuple(c for c in sorted(set(found)) if c != OTHER)
-    rows = [read_row(row, has_votes) for row in table.to_dict("records")]
-    return build_corpus(name, categories, rows, folder)
+        found = {c for word in kept["emotion"] for c in one_vote(text(word))}
+        categories = tuple(c for c in sorted(found) if c != OTHER)
+    rows = [read_row(row, has_votes) for row in kept.to_dict("records")]
+    return build_corpus(name, categories, rows, folder, notes=notes)
 
 
 def read_row(row: dict[str, Any], has_votes: bool) -> Utterance:
     path = text(row["path"])
-    extra = {k: v for k, v in row.items() if k not in KNOWN and not k.startswith(KINDS)}
-    word = text(row.get("emotion"))
+    if not path:
+        raise ValueError(f"corpus: a row without a path: {', '.join(map(str, row.values()))[:80]}.")
+    if "\\" in path:
+        path = PureWindowsPath(path).as_posix()
+    extra = {k: v for k, v in row.items() if k not in KNOWN and not k.startswith((*KINDS, UNNAMED))}
     return Utterance(
         utterance=text(row.get("utterance")) or default_name(path, number(row.get("start_s"))),
         path=path,
-        votes=counts(row, "votes/") if has_votes else ({category_of(word): 1} if word else {}),
+        votes=counts(row, "votes/") if has_votes else one_vote(text(row.get("emotion"))),
         mentions=counts(row, "mentions/"),
         start_s=number(row.get("start_s")),
         end_s=number(row.get("end_s")),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tamis.emotion.corpora.categories import OTHER
+from tamis.emotion.corpora.labels import meant_by
 from tamis.emotion.corpora.table import Corpus
 
 
@@ -37,6 +38,13 @@ def regroup(corpus: Corpus, categories: Sequence[str], merge: Mapping[str, str] 
             f"regroup({corpus.name!r}): {', '.join(strange)} is no category; the corpus has "
             f"{', '.join(corpus.categories)}, asked for are {', '.join(categories)}."
         )
+    notes = [
+        f"no votes for {new!r}; did you mean {meant!r}?"
+        for new in categories
+        if new not in corpus.categories
+        and new not in merge.values()
+        and (meant := meant_by(new, corpus.categories))
+    ]
     table = corpus.table.copy()
     for kind in ("votes", "mentions"):
         old = {c: table.pop(f"{kind}/{c}") for c in (*corpus.categories, OTHER)}
@@ -45,4 +53,4 @@ def regroup(corpus: Corpus, categories: Sequence[str], merge: Mapping[str, str] 
         for category, counts in old.items():
             target = merge.get(category, category if category in categories else OTHER)
             table[f"{kind}/{target}"] += counts
-    return replace(corpus, categories=tuple(categories), table=table)
+    return replace(corpus, categories=tuple(categories), table=table, notes=(*corpus.notes, *notes))

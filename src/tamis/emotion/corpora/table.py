@@ -6,7 +6,7 @@ Columns of :attr:`Corpus.table` (those of a feature set's index, :mod:`tamis.emo
 ``utterance``                unique name
 ``path``                     audio file, absolute, or relative to the corpus folder
 ``start_s``, ``end_s``       the part of the file; NaN = from its beginning, to its end
-``speaker``, ``split``       empty where unknown
+``speaker``, ``split``       empty where unknown; a split is ``train``, ``development``, ``test`` or a name of its own
 ``text``                     transcript, empty where none
 ``votes/<category>``         primary votes; also ``votes/other``
 ``mentions/<category>``      secondary mentions, the primary vote not counted again; also ``mentions/other``
@@ -29,6 +29,8 @@ import numpy as np
 import pandas as pd
 
 from tamis.emotion.corpora.categories import ATTRIBUTE_RANGE, ATTRIBUTES, OTHER
+from tamis.emotion.corpora.doubts import doubts
+from tamis.emotion.corpora.splits import split_name
 
 Rating = tuple[float, float, float]
 """One rater's valence, arousal, dominance on 1..7; NaN where not given."""
@@ -112,8 +114,8 @@ def build_corpus(
             "path": [row.path for row in rows],
             "start_s": [row.start_s for row in rows],
             "end_s": [row.end_s for row in rows],
-            "speaker": [row.speaker for row in rows],
-            "split": [row.split for row in rows],
+            "speaker": [row.speaker.strip() for row in rows],
+            "split": [split_name(row.split) for row in rows],
             "text": [row.text for row in rows],
             **count_columns("votes", categories, [row.votes for row in rows]),
             **count_columns("mentions", categories, [row.mentions for row in rows]),
@@ -122,8 +124,12 @@ def build_corpus(
         }
     )
     if (twice := table["utterance"][table["utterance"].duplicated()]).size:
-        raise ValueError(f"corpus {name!r}: utterance {twice.iloc[0]!r} is listed more than once.")
-    return Corpus(name, tuple(categories), table, Path(folder), licence, tuple(notes))
+        raise ValueError(
+            f"corpus {name!r}: utterance {twice.iloc[0]!r} is listed more than once. If these are several raters, give one row "
+            "with votes/<category> columns; if it is one file in several parts, give start_s and end_s."
+        )
+    found = (*notes, *doubts(table, tuple(categories), Path(folder)))
+    return Corpus(name, tuple(categories), table, Path(folder), licence, found)
 
 
 def check_row(name: str, categories: tuple[str, ...], row: Utterance) -> None:

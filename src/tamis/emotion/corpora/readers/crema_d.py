@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from tamis.emotion.corpora.readers.files import by_stem, corpus_folder
+from tamis.emotion.corpora.delimited import read_delimited
+from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, find_any
 from tamis.emotion.corpora.table import Corpus, Utterance, build_corpus
 
 CORPUS = "crema-d"
@@ -55,16 +54,16 @@ def read_crema_d(folder: str | Path, judged_by: Literal["voice", "face", "both"]
         Which of the three ratings to take.
     """
     folder = corpus_folder(folder, CORPUS)
-    audio = {stem: path for stem, path in by_stem(folder).items() if NAME.fullmatch(stem)}
-    found = sorted(folder.rglob("tabulatedVotes.csv"))
-    if found:
-        votes, notes = tabulated(found[0], judged_by), []
+    files, notes = by_stem(folder, CORPUS)
+    audio = {stem: path for stem, path in files.items() if NAME.fullmatch(stem)}
+    if found := find_any(folder, CORPUS, "tabulatedVotes.csv"):
+        votes = tabulated(found, judged_by)
         unjudged = sorted(set(audio) - set(votes))
         if unjudged:
             notes.append(f"{len(unjudged)} clips without votes left out")
     else:
         votes = {stem: {INTENDED[match[3]]: 1.0} for stem in audio if (match := NAME.fullmatch(stem))}
-        notes = ["no tabulatedVotes.csv: one vote per clip, for the emotion its actor intended"]
+        notes.append("no tabulatedVotes.csv: one vote per clip, for the emotion its actor intended")
     return build_corpus(CORPUS, CATEGORIES, rows(folder, audio, votes), folder, "ODbL 1.0", notes)
 
 
@@ -75,11 +74,12 @@ def tabulated(path: Path, judged_by: Literal["voice", "face", "both"]) -> dict[s
     ------
     ValueError   if the file lacks a column.
     """
-    table = pd.read_csv(path, index_col=0)
+    table, _ = read_delimited(path, CORPUS, text_columns=("fileName",))
     if missing := {"fileName", *LETTERS} - set(table.columns):
         raise ValueError(f"corpus {CORPUS!r}: {path.name} lacks the column(s) {', '.join(sorted(missing))}.")
     first = FIRST_ROW[judged_by]
-    table = table[(table.index > first) & (table.index <= first + ROWS)]
+    row_ids = table.iloc[:, 0]
+    table = table[(row_ids > first) & (row_ids <= first + ROWS)]
     return {
         row["fileName"]: {name: float(row[letter]) for letter, name in LETTERS.items()}
         for row in table.to_dict("records")
@@ -105,8 +105,8 @@ def rows(
 
 
 def actor_genders(folder: Path) -> dict[str, str]:
-    found = sorted(folder.rglob("VideoDemographics.csv"))
+    found = find_any(folder, CORPUS, "VideoDemographics.csv")
     if not found:
         return {}
-    table = pd.read_csv(found[0], dtype=str)
+    table, _ = read_delimited(found, CORPUS)
     return {actor: sex.lower() for actor, sex in zip(table["ActorID"], table["Sex"], strict=True)}

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from tamis.emotion.corpora.delimited import read_delimited
 from tamis.emotion.corpora.labels import category_of
 from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, find_one
 from tamis.emotion.corpora.table import Corpus, Rating, Utterance, build_corpus, rescale
@@ -38,16 +39,20 @@ def read_emo_superb(folder: str | Path, fold: int = 1, audio: str | Path | None 
     """
     folder = corpus_folder(folder, CORPUS)
     config = read_config(find_one(folder, CORPUS, "config.json"))
-    table = pd.read_csv(
+    table, notes = read_delimited(
         find_one(folder, CORPUS, f"labels_consensus_{fold}.csv"),
-        dtype={"FileName": str, "SpkrID": str, "Gender": str},
+        CORPUS,
+        text_columns=("FileName", "SpkrID", "Gender", "Split_Set"),
     )
     words = config["categorical"]["emo_type"]
     if missing := [name for name in ("FileName", *words) if name not in table]:
         raise ValueError(f"corpus {CORPUS!r}: fold {fold} lacks the column(s) {', '.join(missing)}.")
     root = Path(audio) if audio is not None else folder.parent
     categories = tuple(dict.fromkeys(category_of(word) for word in words))
-    return build_corpus(CORPUS, categories, rows(table, words, config, by_stem(root)), root)
+    files, left_out = by_stem(root, CORPUS)
+    return build_corpus(
+        CORPUS, categories, rows(table, words, config, files), root, notes=[*notes, *left_out]
+    )
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -79,7 +84,7 @@ def rows(
             path=audio.get(stem, f"Audios/{row['FileName']}"),
             votes=votes,
             speaker=text(row.get("SpkrID")),
-            split={"dev": "development"}.get(split, split),
+            split=split,
             ratings=[] if all(math.isnan(value) for value in rating) else [rating],
             slices={"gender": text(row.get("Gender")).lower()},
         )

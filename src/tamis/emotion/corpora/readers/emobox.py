@@ -22,7 +22,7 @@ from tamis.emotion.corpora.readers.files import corpus_folder, find_one
 from tamis.emotion.corpora.table import Corpus, Utterance, build_corpus
 
 CORPUS = "emobox"
-SPLITS = {"train": "train", "valid": "development", "test": "test"}
+SPLITS = ("train", "valid", "test")
 
 
 def read_emobox(folder: str | Path, fold: int = 1, audio: str | Path | None = None) -> Corpus:
@@ -49,11 +49,11 @@ def read_emobox(folder: str | Path, fold: int = 1, audio: str | Path | None = No
 def fold_entries(folder: Path, fold: int) -> Iterator[tuple[str, dict[str, Any]]]:
     name = folder.name
     found = False
-    for theirs, ours in SPLITS.items():
-        path = folder / f"fold_{fold}" / f"{name}_{theirs}_fold_{fold}.jsonl"
+    for split in SPLITS:
+        path = folder / f"fold_{fold}" / f"{name}_{split}_fold_{fold}.jsonl"
         if path.is_file():
             found = True
-            yield from ((ours, entry) for entry in read_lines(path))
+            yield from ((split, entry) for entry in read_lines(path))
     if not found:
         if (folder / "fold_1").is_dir():
             raise FileNotFoundError(f"corpus {CORPUS!r}: {folder} has folds, but none with number {fold}.")

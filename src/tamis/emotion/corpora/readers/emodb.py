@@ -44,11 +44,10 @@ SENTENCES = {
 def read_emodb(folder: str | Path) -> Corpus:
     """Read EmoDB from any tree of its files; each carries one vote, for the emotion its actor was asked to show."""
     folder = corpus_folder(folder, CORPUS)
-    files = audio_files(folder)
+    files, notes = audio_files(folder, CORPUS)
     named = [(path, match) for path in files if (match := NAME.fullmatch(path.stem))]
-    notes = (
-        [f"{len(files) - len(named)} files without an EmoDB name left out"] if len(named) < len(files) else []
-    )
+    if len(named) < len(files):
+        notes.append(f"{len(files) - len(named)} files without an EmoDB name left out")
     rows = [
         Utterance(
             utterance=path.stem,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tamis.emotion.corpora.categories import OTHER
 from tamis.emotion.corpora.labels import category_of
-from tamis.emotion.corpora.readers.files import by_stem, corpus_folder
+from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, files_below
 from tamis.emotion.corpora.table import Corpus, Rating, Utterance, build_corpus, rescale
 
 CORPUS = "iemocap"
@@ -38,21 +38,24 @@ def read_iemocap(folder: str | Path) -> Corpus:
     ``regroup(corpus, ("angry", "happy", "sad", "neutral"), {"excited": "happy"})``.
     """
     folder = corpus_folder(folder, CORPUS)
-    files = [p for p in sorted(folder.rglob("EmoEvaluation/*.txt")) if not p.name.startswith(".")]
+    files = text_files(folder, "EmoEvaluation")
     if not files:
         raise FileNotFoundError(
             f"corpus {CORPUS!r}: found no Session*/dialog/EmoEvaluation/*.txt under {folder}."
         )
-    audio, texts = by_stem(folder), transcripts(folder)
+    (audio, notes), texts = by_stem(folder, CORPUS), transcripts(folder)
     rows = (row for path in files for row in evaluation_rows(path, audio, texts))
-    return build_corpus(CORPUS, CATEGORIES, rows, folder, "licence by request form, no redistribution")
+    return build_corpus(CORPUS, CATEGORIES, rows, folder, "licence by request form, no redistribution", notes)
+
+
+def text_files(folder: Path, inside: str) -> list[Path]:
+    return [p for p in files_below(folder) if p.parent.name == inside and p.suffix.lower() == ".txt"]
 
 
 def transcripts(folder: Path) -> dict[str, str]:
     lines = (
         line
-        for path in folder.rglob("transcriptions/*.txt")
-        if not path.name.startswith(".")
+        for path in text_files(folder, "transcriptions")
         for line in path.read_text(errors="replace").splitlines()
     )
     return {match[1]: match[2].strip() for line in lines if (match := TRANSCRIPT_LINE.match(line))}

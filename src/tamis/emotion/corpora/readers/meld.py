@@ -10,18 +10,21 @@ References
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from tamis.emotion.corpora.labels import category_of
-from tamis.emotion.corpora.readers.files import AUDIO_SUFFIXES, corpus_folder, find_one
+from tamis.emotion.corpora.delimited import read_delimited
+from tamis.emotion.corpora.labels import one_vote
+from tamis.emotion.corpora.readers.files import AUDIO_SUFFIXES, corpus_folder, files_below, find_one
 from tamis.emotion.corpora.table import Corpus, Utterance, build_corpus
 
 CORPUS = "meld"
 CATEGORIES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-SPLITS = {"train": "train", "dev": "development", "test": "test"}
+SPLITS = ("train", "dev", "test")
+CLIP = re.compile(r"dia\d+_utt\d+")
+FORMATS = (".mp4", *reversed(AUDIO_SUFFIXES))
+"""A later one takes the place of an earlier one."""
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 
 
@@ -38,7 +41,7 @@ def read_meld(folder: str | Path) -> Corpus:
 
 def split_rows(folder: Path, split: str) -> Iterator[Utterance]:
     path = find_one(folder, CORPUS, f"{split}_sent_emo.csv")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
+    table, _ = read_delimited(path, CORPUS)
     if missing := [name for name in COLUMNS if name not in table]:
         raise ValueError(f"corpus {CORPUS!r}: {path.name} lacks the column(s) {', '.join(missing)}.")
     sound = split_audio(folder, split)
@@ -47,9 +50,9 @@ def split_rows(folder: Path, split: str) -> Iterator[Utterance]:
         yield Utterance(
             utterance=f"{split}_{clip}",
             path=sound.get(clip, f"{split}/{clip}.mp4"),
-            votes={category_of(row["Emotion"]): 1},
+            votes=one_vote(row["Emotion"]),
             speaker=row["Speaker"],
-            split=SPLITS[split],
+            split=split,
             text=row["Utterance"],
             slices={"sentiment": row.get("Sentiment", "")},
         )
@@ -58,9 +61,11 @@ def split_rows(folder: Path, split: str) -> Iterator[Utterance]:
 def split_audio(folder: Path, split: str) -> dict[str, str]:
     """Clips of one split: sound if there is some, else film. The split is the name of a folder on the path."""
     found: dict[str, str] = {}
-    for suffix in (".mp4", *AUDIO_SUFFIXES):
-        for path in sorted(folder.rglob(f"dia*_utt*{suffix}")):
-            inner = path.relative_to(folder)
-            if any(split in part.lower() for part in inner.parts[:-1]) and not path.name.startswith("."):
-                found[path.stem] = inner.as_posix()
+    for path in sorted(
+        files_below(folder), key=lambda p: FORMATS.index(s) if (s := p.suffix.lower()) in FORMATS else -1
+    ):
+        inner = path.relative_to(folder)
+        words = {word for part in inner.parts[:-1] for word in re.split("[^a-z]+", part.lower())}
+        if split in words and CLIP.fullmatch(path.stem) and path.suffix.lower() in FORMATS:
+            found[path.stem] = inner.as_posix()
     return found

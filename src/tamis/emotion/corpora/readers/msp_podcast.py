@@ -28,14 +28,14 @@ from pathlib import Path
 import pandas as pd
 
 from tamis.emotion.corpora.categories import CATEGORIES, OTHER
+from tamis.emotion.corpora.delimited import read_delimited
 from tamis.emotion.corpora.labels import category_of
-from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, find_one
+from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, files_below, find_any, find_one
 from tamis.emotion.corpora.table import Corpus, Rating, Utterance, build_corpus
 
 CORPUS = "msp-podcast"
 LETTERS = dict(zip("ASHUFDCN", CATEGORIES, strict=True)) | {"O": OTHER}
 NO_AGREEMENT = "X"
-SPLITS = {"Train": "train", "Development": "development", "Validation": "development"}
 UNKNOWN_SPEAKERS = ("unknown", "", "nan", "none")
 RATING = re.compile(r"\b([AVD])\s*:\s*([0-9.]+)")
 WORKER_COLUMNS = ("WorkerID", "Workers", "Worker")
@@ -74,18 +74,12 @@ def read_msp_podcast(folder: str | Path) -> Corpus:
         perhaps ``Transcripts/*.txt``.
     """
     folder = corpus_folder(folder, CORPUS)
-    consensus = pd.read_csv(
-        find_one(folder, CORPUS, "labels_consensus.csv", "labels_concensus.csv"),
-        dtype=str,
-        keep_default_na=False,
+    consensus, notes = read_delimited(
+        find_one(folder, CORPUS, "labels_consensus.csv", "labels_concensus.csv"), CORPUS
     )
-    notes = []
-    try:
-        detailed = pd.read_csv(
-            find_one(folder, CORPUS, "labels_detailed.csv"), dtype=str, keep_default_na=False
-        )
-        ratings = read_detailed(detailed)
-    except FileNotFoundError:
+    if detailed := find_any(folder, CORPUS, "labels_detailed.csv"):
+        ratings = read_detailed(read_delimited(detailed, CORPUS)[0])
+    else:
         ratings = None
         notes.append("no labels_detailed.csv: one vote per turn, for its consensus class")
     listed = [name for name in consensus["FileName"] if ratings is not None and name not in ratings]
@@ -96,7 +90,9 @@ def read_msp_podcast(folder: str | Path) -> Corpus:
     hidden = (consensus["EmoClass"] == "").sum() if "EmoClass" in consensus else len(consensus)
     if hidden:
         notes.append(f"{hidden} turns without a published label")
-    rows = consensus_rows(folder, consensus, ratings or {})
+    audio, left_out = by_stem(folder, CORPUS)
+    notes += left_out
+    rows = consensus_rows(folder, audio, consensus, ratings or {})
     return build_corpus(CORPUS, CATEGORIES, rows, folder, "academic licence, no redistribution", notes)
 
 
@@ -169,10 +165,11 @@ def known(word: str) -> str:
 
 
 def consensus_rows(
-    folder: Path, consensus: pd.DataFrame, ratings: Mapping[str, Ratings]
+    folder: Path, audio: Mapping[str, str], consensus: pd.DataFrame, ratings: Mapping[str, Ratings]
 ) -> Iterator[Utterance]:
-    audio = by_stem(folder)
-    transcripts = {path.stem: path for path in folder.rglob("Transcripts/*.txt")}
+    transcripts = {
+        p.stem: p for p in files_below(folder) if p.parent.name == "Transcripts" and p.suffix == ".txt"
+    }
     for row in consensus.to_dict("records"):
         name = row["FileName"]
         stem = Path(name).stem
@@ -184,7 +181,7 @@ def consensus_rows(
             votes=rated.votes,
             mentions=rated.mentions,
             speaker="" if speaker.strip().lower() in UNKNOWN_SPEAKERS else speaker,
-            split=SPLITS.get(row.get("Split_Set", ""), row.get("Split_Set", "").lower()),
+            split=row.get("Split_Set", ""),
             text=transcripts[stem].read_text(errors="replace").strip() if stem in transcripts else "",
             ratings=rated.attributes,
             slices={"gender": row.get("Gender", "").lower(), "consensus": row.get("EmoClass", "")},

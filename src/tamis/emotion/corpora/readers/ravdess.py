@@ -34,10 +34,10 @@ def read_ravdess(folder: str | Path) -> Corpus:
         Holds ``Actor_01`` … or the files themselves, as WAV or FLAC.
     """
     folder = corpus_folder(folder, "ravdess")
-    files = audio_files(folder)
+    files, notes = audio_files(folder, "ravdess")
     named = [(path, match) for path in files if (match := NAME.fullmatch(path.stem))]
     speech = [(path, match) for path, match in named if match[2] == SPEECH and match[1] != "02"]
-    notes = [
+    notes += [
         f"{count} {what}"
         for count, what in (
             (len(files) - len(named), "files without a RAVDESS name left out"),
