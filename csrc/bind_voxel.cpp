@@ -1,6 +1,8 @@
 // Kernel maps and sparse convolution for Python: pair lists and calls by named arguments, tensors as addresses.
 #include "bind_voxel.h"
 
+#include <nanobind/stl/array.h>
+
 #include "dispatch.h"
 
 namespace nb = nanobind;
@@ -72,12 +74,65 @@ void bind_convolution(nb::module_& m) {
         "copies"_a, "threads"_a, Unlocked());
 }
 
+void bind_pooling(nb::module_& m) {
+  m.def("sparse_pool",
+        [](const PairLists& pairs, int64_t rows, int64_t channels, uintptr_t feats, uintptr_t out, int element, bool wide,
+           int pooling, int threads) {
+          current().sparse_pool({pairs, rows, channels, at<void>(feats), at<void>(out), static_cast<Element>(element), wide,
+                                 static_cast<Pooling>(pooling), threads});
+        },
+        "pairs"_a, nb::kw_only(), "rows"_a, "channels"_a, "feats"_a, "out"_a, "element"_a, "wide"_a, "pooling"_a,
+        "threads"_a, Unlocked());
+}
+
+using Triple = std::array<int64_t, 3>;
+
+void bind_points(nb::module_& m) {
+  nb::class_<KeyIndex>(m, "KeyIndex")
+      .def("__init__",
+           [](KeyIndex* self, uintptr_t keys, int64_t count, uintptr_t order, uintptr_t buckets, int64_t bucket_count,
+              int shift) {
+             new (self) KeyIndex{at<void>(keys), count, at<int32_t>(order), at<int32_t>(buckets), bucket_count, shift};
+           },
+           nb::kw_only(), "keys"_a, "count"_a, "order"_a, "buckets"_a, "bucket_count"_a, "shift"_a);
+  nb::class_<PointGrid>(m, "PointGrid")
+      .def("__init__",
+           [](PointGrid* self, uintptr_t points, bool wide_points, int64_t count, uintptr_t batch,
+              const std::array<double, 3>& size, const Triple& stride, const Triple& bias, const std::array<int, 4>& bits,
+              bool wide_keys, int threads) {
+             new (self) PointGrid{at<void>(points), wide_points, count, at<int64_t>(batch),
+                                  {size[0], size[1], size[2]}, {stride[0], stride[1], stride[2]},
+                                  {bias[0], bias[1], bias[2]}, {bits[0], bits[1], bits[2], bits[3]}, wide_keys, threads};
+           },
+           nb::kw_only(), "points"_a, "wide_points"_a, "count"_a, "batch"_a, "size"_a, "stride"_a, "bias"_a, "bits"_a,
+           "wide_keys"_a, "threads"_a)
+      .def("range",
+           [](const PointGrid& self, int64_t chunks, uintptr_t range) {
+             current().point_range(self, chunks, at<double>(range));
+           },
+           nb::kw_only(), "chunks"_a, "range"_a, Unlocked())
+      .def("keys", [](const PointGrid& self, uintptr_t keys) { current().point_keys(self, at<void>(keys)); },
+           nb::kw_only(), "keys"_a, Unlocked())
+      .def("rows",
+           [](const PointGrid& self, const KeyIndex& index, uintptr_t rows) {
+             current().point_rows(self, index, at<int32_t>(rows));
+           },
+           "index"_a, nb::kw_only(), "rows"_a, Unlocked())
+      .def("corners",
+           [](const PointGrid& self, const KeyIndex& index, uintptr_t rows, uintptr_t weights) {
+             current().point_corners(self, index, at<int32_t>(rows), at<double>(weights));
+           },
+           "index"_a, nb::kw_only(), "rows"_a, "weights"_a, Unlocked());
+}
+
 }  // namespace
 
 void bind_voxel(nb::module_& m) {
   bind_pair_lists(m);
   bind_maps(m);
   bind_convolution(m);
+  bind_pooling(m);
+  bind_points(m);
 }
 
 }  // namespace tamis

@@ -113,6 +113,45 @@ struct SparseConvCall {
   int32_t threads;
 };
 
+enum class Pooling : int32_t { max = 0, sum = 1, mean = 2 };
+
+// Y[j] = maximum, sum or mean of X[i] over the pairs (i, j) of all offsets; 0 where there are none. Lists ascend in their
+// outputs, which may repeat; cuts are not read.
+struct SparsePoolCall {
+  PairLists pairs;
+  int64_t rows, channels;  // of the output
+  const void* feats;       // [.., channels]
+  void* out;               // [rows, channels]
+  Element element;         // of feats and out
+  bool wide;               // both are float64 instead
+  Pooling pooling;
+  int32_t threads;
+};
+
+// Points in metres, and the key that a cell has (formats/packed_coords): fields batch, x, y, z from high to low.
+struct PointGrid {
+  const void* points;  // [count, 3]
+  bool wide_points;    // float64 instead of float32
+  int64_t count;
+  const int64_t* batch;  // [count] or null: 0
+  double size[3];        // of a cell, metres
+  int64_t stride[3];     // of a cell, in units of the keys
+  int64_t bias[3];
+  int32_t bits[4];
+  bool wide_keys;        // int64 instead of int32
+  int32_t threads;
+};
+
+// Sorted, distinct keys, and where those with equal high bits begin.
+struct KeyIndex {
+  const void* keys;
+  int64_t count;
+  const int32_t* order;    // [count] or null: the row that a key stands for
+  const int32_t* buckets;  // [bucket_count + 1]: the first key whose high bits are at least so much
+  int64_t bucket_count;
+  int32_t shift;           // high bits = key >> shift
+};
+
 // dW = X^T dY over the pairs of each offset.
 struct SparseConvGradientCall {
   PairLists pairs;
@@ -136,6 +175,11 @@ struct Kernels {
   void (*kernel_map_cuts)(const PairLists&, int64_t rows, int32_t* cuts, int32_t threads);
   void (*sparse_conv)(const SparseConvCall&);
   void (*sparse_conv_weight_gradient)(const SparseConvGradientCall&);
+  void (*sparse_pool)(const SparsePoolCall&);
+  void (*point_range)(const PointGrid&, int64_t chunks, double* range);
+  void (*point_keys)(const PointGrid&, void* keys);
+  void (*point_rows)(const PointGrid&, const KeyIndex&, int32_t* rows);
+  void (*point_corners)(const PointGrid&, const KeyIndex&, int32_t* rows, double* weights);
 };
 
 }  // namespace tamis

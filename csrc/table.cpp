@@ -16,6 +16,11 @@ void kernel_map_gather(const KernelMapSearch& call, int32_t* target_rows, int32_
 void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_t threads);
 void sparse_conv(const SparseConvCall& call);
 void sparse_conv_weight_gradient(const SparseConvGradientCall& call);
+void sparse_pool(const SparsePoolCall& call);
+void point_range(const PointGrid& grid, int64_t chunks, double* range);
+void point_keys(const PointGrid& grid, void* keys);
+void point_rows(const PointGrid& grid, const KeyIndex& index, int32_t* rows);
+void point_corners(const PointGrid& grid, const KeyIndex& index, int32_t* rows, double* weights);
 
 extern const Kernels table;
 const Kernels table = {
@@ -30,6 +35,11 @@ const Kernels table = {
     kernel_map_cuts,
     sparse_conv,
     sparse_conv_weight_gradient,
+    sparse_pool,
+    point_range,
+    point_keys,
+    point_rows,
+    point_corners,
 };
 
 }  // namespace tamis::TAMIS_ISA

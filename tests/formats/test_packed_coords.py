@@ -115,3 +115,33 @@ def test_a_layout_serves_less_room_and_coarser_lattices_and_no_more():
     assert layout.serves((4, 5, 6), (4, 3, 16))
     assert not layout.serves((4, 6, 6), (1, 1, 1))
     assert not layout.serves((1, 1, 1), (3, 1, 1))
+
+
+def test_a_negative_batch_fits_no_layout() -> None:
+    coords = torch.tensor([[0, 1, 1, 1], [3, 2, 2, 2]], dtype=torch.int32)
+    layout = choose_layout(coords)
+    probes = torch.tensor([[-1, 1, 1, 1], [3, 1, 1, 1], [4, 1, 1, 1]])
+    assert holds(layout, probes).tolist() == [False, True, False]
+
+
+def test_coordinates_beyond_int32_are_an_error_and_do_not_wrap() -> None:
+    end = 2**31 - 1
+    layout = choose_layout(torch.tensor([[0, end, 0, 0]], dtype=torch.int32))
+    key = pack(torch.tensor([[0, end, 0, 0]], dtype=torch.int32), layout)
+    assert unpack(key, layout).tolist() == [[0, end, 0, 0]]
+    with pytest.raises(ValueError, match=r"along x they run from 2147483648 to 2147483648, beyond int32"):
+        unpack(key + layout.offset_key(1, 0, 0), layout)
+
+
+@pytest.mark.parametrize(
+    ("coords", "cure"),
+    [
+        (torch.tensor([[2**32, 0, 0, 0]]), "from 0 to 4294967296, beyond int32"),
+        (torch.tensor([[0, 0, 0, 5]]), r"Convert with coords\.int\(\)"),
+        (torch.tensor([[0, 1.9, 0, 0]]), "whole cells"),
+        (torch.zeros(2, 3, dtype=torch.int32), "column of zeros"),
+    ],
+)
+def test_the_cure_for_wrong_coordinates_does_not_change_them(coords, cure) -> None:
+    with pytest.raises(ValueError, match=cure):
+        check_coords("f(coords)", coords)

@@ -76,7 +76,70 @@ def test_pointwise_kernels_have_no_offset_axis():
     assert from_minkowski({"kernel": torch.ones(2, 3)})["weight"].shape == (1, 2, 3)
 
 
+def test_pointwise_weights_of_spconv_2_are_read_as_in_out():
+    theirs = torch.arange(15.0).reshape(5, 1, 1, 1, 3)
+    assert torch.equal(from_spconv({"a.weight": theirs})["a.weight"], torch.arange(15.0).reshape(1, 3, 5))
+    strided = from_spconv({"a.weight": theirs}, strided_1x1=["a.weight"])["a.weight"]
+    assert torch.equal(strided, torch.arange(15.0).reshape(5, 3).T[None])
+
+
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (2, 2, 2), (3, 1, 2), (1, 1, 3), (1, 1, 1)])
+@pytest.mark.parametrize("axes", ["xyz", "zyx"])
+def test_spconv_1_keeps_in_and_out_last(kernel, axes):
+    shape = kernel if axes == "xyz" else kernel[::-1]
+    theirs = torch.empty(*shape, 2, 3)
+    for at in itertools.product(*(range(size) for size in kernel)):
+        offset = [list(taps(size))[i] for size, i in zip(kernel, at, strict=True)]
+        place = at if axes == "xyz" else at[::-1]
+        for i, o in itertools.product(range(2), range(3)):
+            theirs[(*place, i, o)] = value(*offset, i, o)
+    state = from_spconv({"a.weight": theirs, "a.bias": torch.ones(3)}, axes=axes, version=1)
+    assert torch.equal(state["a.weight"], canonical(kernel))
+
+
+@pytest.mark.parametrize(
+    ("shape", "converted"),
+    [
+        ((16, 3, 3, 3, 4), (27, 4, 16)),
+        ((3, 3, 3, 16, 32), (27, 16, 32)),
+        ((3, 3, 3, 4, 16), (27, 4, 16)),  # spconv 2 would have a kernel of (3, 3, 4)
+        ((1, 1, 1, 64, 20), (1, 64, 20)),
+        ((20, 1, 1, 1, 64), (1, 64, 20)),
+        ((3, 1, 1, 64, 128), (3, 64, 128)),
+        ((128, 3, 1, 1, 64), (3, 64, 128)),
+    ],
+)
+def test_the_version_of_spconv_is_read_off_the_shape(shape, converted):
+    assert from_spconv({"a.weight": torch.ones(shape)})["a.weight"].shape == converted
+
+
+def test_what_both_versions_could_have_written_is_refused():
+    both = {"first.weight": torch.ones(3, 3, 3, 3, 16)}
+    with pytest.raises(
+        ValueError, match=r"'first.weight' of shape \(3, 3, 3, 3, 16\) may be.*Give version=2"
+    ):
+        from_spconv(both)
+    assert from_spconv(both, version=1)["first.weight"].shape == (27, 3, 16)
+    assert from_spconv(both, version=2)["first.weight"].shape == (27, 16, 3)
+    assert from_spconv(both | {"first.bias": torch.ones(16)})["first.weight"].shape == (27, 3, 16)
+    assert from_spconv(both | {"b.weight": torch.ones(32, 3, 3, 3, 16)})["first.weight"].shape == (27, 16, 3)
+    with pytest.raises(ValueError, match=r"'a.weight' of shape \(64, 32, 3, 3, 3\) is no"):
+        from_spconv({"a.weight": torch.ones(64, 32, 3, 3, 3)})
+    with pytest.raises(ValueError, match=r"'b.weight'.* is no \(k, k, k, in, out\) of spconv 1"):
+        from_spconv({"a.weight": torch.ones(3, 3, 3, 16, 32), "b.weight": torch.ones(32, 3, 3, 3, 16)})
+    with pytest.raises(ValueError, match="with a bias of 7"):
+        from_spconv({"a.weight": torch.ones(16, 3, 3, 3, 4), "a.bias": torch.ones(7)}, version=2)
+    with pytest.raises(ValueError, match="expected 1 or 2"):
+        from_spconv({}, version=3)
+    with pytest.raises(ValueError, match="is no 1x1x1 weight"):
+        from_spconv({"a.weight": torch.ones(16, 3, 3, 3, 4)}, strided_1x1=["a.weight"])
+
+
 def test_errors_say_what_to_do():
+    with pytest.raises(ValueError, match="27 offsets, which is not"):  # a callable's answer is no default
+        from_minkowski({"a.kernel": torch.ones(27, 2, 3)}, lambda name: (3, 3, 1))
+    with pytest.raises(ValueError, match=r"from_torchsparse\(state\): 'a.kernel' has shape"):
+        from_torchsparse({"a.kernel": torch.ones(27)})
     with pytest.raises(ValueError, match="6 offsets"):
         from_minkowski({"a.kernel": torch.ones(6, 2, 3)})
     with pytest.raises(ValueError, match="axes"):
@@ -138,6 +201,30 @@ def our_chain():
         voxel.SparseConvTranspose3d(16, 12, (1, 1, 3), (1, 1, 2), padding=0, **rule),
         voxel.SparseConvTranspose3d(12, 6, 3, 2, padding=(1, 1, 0), **rule),
     )
+
+
+def test_pointwise_layers_of_spconv_itself():
+    sp = pytest.importorskip("spconv.pytorch", reason="spconv is not installed")
+    generator = torch.Generator().manual_seed(1)
+    coords = torch.randint(0, 16, (300, 4), generator=generator)
+    coords[:, 0] = 0
+    coords = coords.unique(dim=0).int()
+    feats = torch.randn(len(coords), 4, generator=generator)
+    given = sp.SparseConvTensor(feats, coords[:, [0, 3, 2, 1]].contiguous(), (16, 16, 16), 1)
+    pointwise, strided = sp.SubMConv3d(4, 8, 1, bias=True), sp.SparseConv3d(4, 8, 1, 2, bias=False)
+    with torch.no_grad():
+        ours = voxel.SubmanifoldConv3d(4, 8, 1, bias=True)
+        ours.load_state_dict(from_spconv(pointwise.state_dict()))
+        torch.testing.assert_close(ours(voxel.VoxelTensor(coords, feats)).feats, pointwise(given).features)
+        halve = voxel.SparseConv3d(4, 8, 1, 2, rule="spconv", padding=0)
+        halve.load_state_dict(from_spconv(strided.state_dict(), strided_1x1=["weight"]))
+        result, expected = halve(voxel.VoxelTensor(coords, feats)), strided(given)
+        row_of = {
+            tuple(row): i
+            for i, row in enumerate((result.coords[:, [0, 3, 2, 1]] // torch.tensor([1, 2, 2, 2])).tolist())
+        }
+        rows = [row_of[tuple(row)] for row in expected.indices.tolist()]
+        torch.testing.assert_close(result.feats[rows], expected.features)
 
 
 @pytest.mark.parametrize("depth", range(1, 7))

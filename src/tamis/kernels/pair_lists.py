@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+Reduction = Literal["max", "mean", "sum"]  # of the inputs of an output: pooling
 OUTPUT_FIRST, INPUT_FIRST, IDENTITY = 0, 1, 2
 GRANULE = 64  # outputs between two cuts: PairLists::granule of csrc/kernels.h
 

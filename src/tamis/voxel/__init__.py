@@ -5,6 +5,7 @@ from tamis.ops.kernel_map import KernelMap
 from tamis.voxel import converters, networks, scenes
 from tamis.voxel.blocks import ConvBlock, ResidualBlock, Sequential, VoxelNetwork
 from tamis.voxel.cloud_profile import CloudProfile, profile
+from tamis.voxel.devoxelization import devoxelize
 from tamis.voxel.files import PointCloud, read_points
 from tamis.voxel.modules import (
     BatchNorm,
@@ -22,7 +23,7 @@ from tamis.voxel.planning import Plan, plan
 from tamis.voxel.required_maps import RequiredMaps, required_maps
 from tamis.voxel.sorted_keys import SortedKeys
 from tamis.voxel.tensor import VoxelTensor, concat
-from tamis.voxel.voxelization import devoxelize, merge_duplicates, voxelize
+from tamis.voxel.voxelization import merge_duplicates, voxelize
 
 __all__ = [
     "BatchNorm",

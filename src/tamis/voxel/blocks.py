@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from tamis.formats.packed_coords import Triple
 from tamis.voxel.modules import BatchNorm, SubmanifoldConv3d, VoxelConv
@@ -15,20 +16,28 @@ from tamis.voxel.tensor import VoxelTensor
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm, ReLU. In eval mode without gradients it is one fused pass."""
+    """Convolution, norm, ReLU. In eval mode without gradients it is one fused pass, unless somebody looks at its parts.
 
-    def __init__(self, conv: VoxelConv, relu: bool = True) -> None:
+    Parameters
+    ----------
+    conv : VoxelConv
+    relu : bool
+    norm : nn.Module, optional
+        Default is :class:`BatchNorm`. One of torch's own takes the features.
+    """
+
+    def __init__(self, conv: VoxelConv, relu: bool = True, norm: nn.Module | None = None) -> None:
         super().__init__()
         self.conv = conv
-        self.norm = BatchNorm(conv.out_channels)
+        self.norm: Any = BatchNorm(conv.out_channels) if norm is None else norm
         self.relu = relu
 
     def forward(self, x: VoxelTensor, residual: Tensor | None = None) -> VoxelTensor:
         """``act(norm(conv(x)) + residual)``."""
-        if not self.training and not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() and _fuses(self.conv, self.norm):
             scale, shift = self.norm.scale_shift(self.conv.bias)
             return self.conv.fused(x, scale=scale, shift=shift, residual=residual, relu=self.relu)
-        y: VoxelTensor = self.norm(self.conv(x))
+        y: VoxelTensor = apply_layer(self.norm, self.conv(x))
         feats = y.feats if residual is None else y.feats + residual
         return y.with_feats(feats.relu() if self.relu else feats)
 
@@ -98,7 +107,42 @@ class Sequential(VoxelNetwork):
         self.layers = nn.ModuleList(layers)
 
     def body(self, x: VoxelTensor) -> Any:
-        """The layers, in order."""
+        """The layers, in order; those of torch, a ``nn.LayerNorm`` say, take and return the features."""
         for layer in self.layers:
-            x = layer(x)
+            x = apply_layer(layer, x)
         return x
+
+
+def apply_layer(layer: nn.Module, x: Any) -> Any:
+    """``layer(x)``; a layer of torch's own gets the features instead of the tensor of voxels. Containers are none."""
+    of_torch = getattr(type(layer).forward, "__module__", "").startswith("torch.nn.")
+    if of_torch and isinstance(x, VoxelTensor) and layer._modules.keys() <= {"parametrizations"}:
+        return x.with_feats(layer(x.feats))
+    return layer(x)
+
+
+def _fuses(conv: nn.Module, norm: nn.Module) -> bool:
+    """True if calling both does nothing but convolve, and scale and shift by statistics that stay as they are.
+
+    Not so with hooks, an own forward, or a compiled one. One expression, because it stands before every fused call.
+    """
+    c, n = conv.__dict__, norm.__dict__
+    return (
+        isinstance(conv, VoxelConv)
+        and isinstance(norm, BatchNorm)
+        and type(conv).forward is VoxelConv.forward
+        and type(norm).forward is BatchNorm.forward
+        and type(conv).__call__ is type(norm).__call__ is nn.Module.__call__
+        and not (
+            c["_forward_pre_hooks"] or c["_forward_hooks"] or c["_backward_pre_hooks"] or c["_backward_hooks"]
+        )
+        and not (
+            n["_forward_pre_hooks"] or n["_forward_hooks"] or n["_backward_pre_hooks"] or n["_backward_hooks"]
+        )
+        and not _has_any_global_hook()
+        and "forward" not in c
+        and "forward" not in n
+        and not (conv._compiled_call_impl or norm._compiled_call_impl)
+        and not norm.training
+        and norm.running_mean is not None
+    )

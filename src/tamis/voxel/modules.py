@@ -14,6 +14,7 @@ from tamis.ops.sparse_conv import sparse_conv
 from tamis.ops.sparse_pool import Reduction, global_pool, sparse_pool
 from tamis.voxel.map_specs import KernelMapSpec, Kind, Rule
 from tamis.voxel.planning import run
+from tamis.voxel.required_maps import RequiredMaps, maps_of_layer
 from tamis.voxel.tensor import VoxelTensor
 
 Size = int | Sequence[int]
@@ -83,6 +84,11 @@ class VoxelConv(nn.Module):
             dataflow=x.manager.dataflow,
         )
         return VoxelTensor.within(x.manager, level, feats)
+
+    def kept_maps(self, stride: Triple, spatial_shape: Triple | None) -> RequiredMaps:
+        """The kernel map that the layer requires on its own."""
+        layer = (self.kind, self.in_channels, self.out_channels)
+        return maps_of_layer(self.spec, layer, stride, spatial_shape)
 
     def extra_repr(self) -> str:
         spec = self.spec
@@ -219,6 +225,10 @@ class Pool3d(nn.Module):
         kernel_map, level = x.manager.kernel_map(x.level, self.spec, layer)
         return VoxelTensor.within(x.manager, level, sparse_pool(x.feats, kernel_map, self.reduce))
 
+    def kept_maps(self, stride: Triple, spatial_shape: Triple | None) -> RequiredMaps:
+        """The kernel map that the layer requires on its own."""
+        return maps_of_layer(self.spec, (f"{self.reduce} pool", 1, 1), stride, spatial_shape)
+
     def extra_repr(self) -> str:
         return f"{self.reduce!r}, kernel_size={self.spec.kernel_size}, stride={self.spec.stride}"
 
@@ -240,19 +250,36 @@ class GlobalPool(nn.Module):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch norm over all voxels; an empty cloud passes through and leaves the statistics alone."""
+    """Batch norm over all voxels; an empty cloud passes through and leaves the statistics alone.
+
+    So does a single voxel, which has no variance: while training it is normalised by the running statistics, or becomes the
+    norm's bias where none are kept.
+    """
 
     def forward(self, x: VoxelTensor) -> VoxelTensor:  # type: ignore[override]
         """Apply to the features of ``x``."""
-        return x if len(x) == 0 else x.with_feats(super().forward(x.feats))
+        if len(x) == 0:
+            return x
+        return x.with_feats(self._of_one(x.feats) if len(x) == 1 else super().forward(x.feats))
+
+    def _of_one(self, feats: Tensor) -> Tensor:
+        if self.running_mean is None:
+            return super().forward(feats.expand(2, -1))[:1]
+        return nn.functional.batch_norm(
+            feats, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
     def scale_shift(self, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Eval mode as ``scale * y + shift``, where ``y + bias`` would be the input."""
+        """Eval mode as ``scale * y + shift``, where ``y + bias`` would be the input; float32 at least."""
         assert self.running_mean is not None
         assert self.running_var is not None
-        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
-        mean = self.running_mean if bias is None else self.running_mean - bias
-        return scale, self.bias - mean * scale
+        wide = torch.promote_types(self.running_var.dtype, torch.float32)
+        scale = torch.rsqrt(self.running_var.to(wide) + self.eps)
+        if self.weight is not None:
+            scale = scale * self.weight.to(wide)
+        mean = self.running_mean.to(wide)
+        shift = -(mean if bias is None else mean - bias.to(wide)) * scale
+        return scale, shift if self.bias is None else shift + self.bias.to(wide)
 
 
 class ReLU(nn.Module):

@@ -15,7 +15,7 @@ from tamis.ops.sparse_conv import Dataflow, plan_conv
 from tamis.voxel.map_specs import KernelMapKey, KernelMapSpec, Level
 from tamis.voxel.required_maps import RequiredMaps, required_maps
 from tamis.voxel.sorted_keys import SortedKeys
-from tamis.voxel.tensor import VoxelTensor
+from tamis.voxel.tensor import VoxelTensor, check_batch_size
 
 
 @dataclass(eq=False)
@@ -187,7 +187,7 @@ def plan(
     sorted_keys = x.sorted_keys(required.guard(), required.lattice())
     level_keys = required.build_levels(sorted_keys.layout, sorted_keys.keys)
     maps = _build_maps(required, sorted_keys.layout, level_keys)
-    scenes = x.batch_size if batch_size is None else batch_size
+    scenes = x.batch_size if batch_size is None else check_batch_size("voxel.plan(...)", x.coords, batch_size)
     return Plan(required, x.coords, sorted_keys, level_keys, maps, scenes, dataflow)
 
 
@@ -195,8 +195,17 @@ def run(network: nn.Module, x: VoxelTensor, given: Plan | None, body: Callable[[
     """Run ``body`` on ``x`` inside a plan: the given one, the one ``x`` already stands in, or a new one."""
     if x.manager is not None:
         return body(x)
+    x = _narrowed(network, x)
     used = given or plan(network, x)
     return used.release(body(used.bind(x)))
+
+
+def _narrowed(network: nn.Module, x: VoxelTensor) -> VoxelTensor:
+    """Features of float64, as numpy's arrays have, in the type that the network computes in, if that is another."""
+    if x.feats.dtype != torch.float64:
+        return x
+    dtypes = [p.dtype for p in network.parameters() if p.is_floating_point()]
+    return x if torch.float64 in dtypes or not dtypes else x.with_feats(x.feats.to(dtypes[0]))
 
 
 def _without_feats(coords: Tensor, stride: Triple | None, batch_size: int | None) -> VoxelTensor:

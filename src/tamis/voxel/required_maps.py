@@ -189,6 +189,15 @@ def required_maps(
     return found
 
 
+def maps_of_layer(
+    spec: KernelMapSpec, layer: tuple[str, int, int], stride: Triple, spatial_shape: Triple | None
+) -> RequiredMaps:
+    """What one layer asks for, without running it: whoever hooks onto it sees its real calls only."""
+    found = RequiredMaps([Level(stride, bounds=spatial_shape)])
+    found.kernel_map(0, spec, layer)
+    return found
+
+
 def _keeps_voxels(spec: KernelMapSpec) -> bool:
     """By MinkowskiEngine's rule a convolution of stride 1 has its inputs as outputs."""
     return spec.rule == "minkowski" and spec.stride == (1, 1, 1)

@@ -69,7 +69,8 @@ def sort_keys(keys: Tensor) -> tuple[Tensor, Tensor | None]:
     if twice:
         raise ValueError(
             f"voxel.plan(network, coords): {twice} of {len(keys)} coordinates are duplicates, and a voxel can have "
-            f'only one row. Merge them: voxelize(points, ..., reduce="mean"), or voxel.merge_duplicates(x, "mean").'
+            f'only one row. Merge them: voxelize(points, ..., reduce="mean"), or voxel.merge_duplicates(x, "mean") for a '
+            f'VoxelTensor x, voxel.merge_duplicates(coords, feats, "mean") for bare coordinates.'
         )
     return ascending, order
 

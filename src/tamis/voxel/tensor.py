@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from tamis.voxel.coordinate_manager import CoordinateManager
 
 
+# A dataclass for others' eyes: DistributedDataParallel and the like look for tensors in the fields of what a network returns.
+@dataclass(init=False, eq=False, repr=False)
 class VoxelTensor:
     """Voxel coordinates and one row of features for each.
 
@@ -37,8 +41,10 @@ class VoxelTensor:
     Raises
     ------
     ValueError
-        If shapes, dtypes or devices do not fit together.
+        If shapes, dtypes or devices do not fit together, or a batch index is negative or not below ``batch_size``.
     """
+
+    feats: Tensor
 
     def __init__(
         self,
@@ -51,9 +57,13 @@ class VoxelTensor:
         sorted_keys: SortedKeys | None = None,
     ) -> None:
         _check(coords, feats)
+        if len(stride) != 3 or not all(isinstance(step, Integral) for step in stride):
+            raise ValueError(f"VoxelTensor(stride={stride!r}): expected three whole numbers.")
         self._coords: Tensor | None = coords
         self._stride: Triple = (int(stride[0]), int(stride[1]), int(stride[2]))
-        self._batch_size = batch_size
+        self._batch_size = (
+            None if batch_size is None else check_batch_size("VoxelTensor(coords, feats)", coords, batch_size)
+        )
         self._sorted_keys = sorted_keys
         self.feats = feats
         self.row_of_point = row_of_point
@@ -174,6 +184,16 @@ def check_same_voxels(call: str, x: VoxelTensor, y: VoxelTensor) -> None:
             f"{y.stride}. Both must come from the same level of one network run; bring a coarser one up with "
             f"SparseConvTranspose3d first."
         )
+
+
+def check_batch_size(call: str, coords: Tensor, batch_size: int) -> int:
+    """``batch_size``, if every scene of ``coords`` is below it."""
+    needed = int(coords[:, 0].max()) + 1 if len(coords) else 0
+    if batch_size < needed:
+        raise ValueError(
+            f"{call}: batch_size={batch_size}, but coords[:, 0] goes up to {needed - 1}: at least {needed} scenes."
+        )
+    return batch_size
 
 
 def _check(coords: Tensor, feats: Tensor) -> None:

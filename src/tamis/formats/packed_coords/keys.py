@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from tamis.formats.packed_coords.layout import KeyLayout
+from tamis.formats.packed_coords.layout import AXES, KeyLayout
+
+_CHUNK = 32768  # rows at a time: what is made of them on the way stays in the cache
 
 
 def pack(coords: Tensor, layout: KeyLayout) -> Tensor:
@@ -23,17 +25,43 @@ def pack(coords: Tensor, layout: KeyLayout) -> Tensor:
     -------
     Tensor, shape (N,), int32 or int64 (``layout.dtype``).
     """
-    wide = coords.long()
-    x, y, z = (wide[:, i + 1] + layout.bias[i] for i in range(3))
+    keys = torch.empty(len(coords), dtype=layout.dtype, device=coords.device)
     shifts = layout.shifts
-    return ((wide[:, 0] << shifts[0]) + (x << shifts[1]) + (y << shifts[2]) + z).to(layout.dtype)
+    for part, some in zip(coords.split(_CHUNK), keys.split(_CHUNK), strict=True):
+        wide = part.long()
+        x, y, z = (wide[:, i + 1] + layout.bias[i] for i in range(3))
+        some.copy_((wide[:, 0] << shifts[0]) + (x << shifts[1]) + (y << shifts[2]) + z)
+    return keys
 
 
 def unpack(keys: Tensor, layout: KeyLayout) -> Tensor:
-    """Turn keys back into coordinates, shape (N, 4), int32."""
-    fields = fields_of(keys.long(), layout)
-    columns = [fields[0], *(fields[i + 1] - layout.bias[i] for i in range(3))]
-    return torch.stack([column.to(torch.int32) for column in columns], 1)
+    """Turn keys back into coordinates, shape (N, 4), int32.
+
+    Raises
+    ------
+    ValueError
+        If a coordinate is no int32: layers that create voxels can go beyond the end.
+    """
+    _check_int32(keys, layout)
+    coords = torch.empty(len(keys), 4, dtype=torch.int32, device=keys.device)
+    for part, rows in zip(keys.split(_CHUNK), coords.split(_CHUNK), strict=True):
+        for index, field in enumerate(fields_of(part, layout)):
+            rows[:, index] = field if index == 0 else field.long() - layout.bias[index - 1]
+    return coords
+
+
+def _check_int32(keys: Tensor, layout: KeyLayout) -> None:
+    for axis, name in enumerate(AXES):
+        bits, bias = layout.bits[axis + 1], layout.bias[axis]
+        if (bias <= 2**31 and (1 << bits) - 1 - bias < 2**31) or not len(keys):
+            continue
+        field = field_of(keys, layout, axis + 1)
+        low, high = int(field.min()) - bias, int(field.max()) - bias
+        if low < -(2**31) or high >= 2**31:
+            raise ValueError(
+                f"unpacking coordinates: along {name} they run from {low} to {high}, beyond int32. A layer that creates voxels went "
+                f"past its end: shift the scene towards the origin, by multiples of the coarsest stride."
+            )
 
 
 def fields_of(keys: Tensor, layout: KeyLayout) -> list[Tensor]:
@@ -69,7 +97,7 @@ def coarsen(keys: Tensor, layout: KeyLayout, stride: Sequence[int]) -> Tensor:
 
 def holds(layout: KeyLayout, coords: Tensor) -> Tensor:
     """Mask, shape (N,), of the coordinates whose fields fit in ``layout``."""
-    fits = coords[:, 0] < (1 << layout.bits[0])
+    fits = (coords[:, 0] >= 0) & (coords[:, 0] < (1 << layout.bits[0]))
     for axis in range(3):
         field = coords[:, axis + 1].long() + layout.bias[axis]
         fits = fits & (field >= 0) & (field < (1 << layout.bits[axis + 1]))

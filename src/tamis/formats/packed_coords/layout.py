@@ -65,14 +65,24 @@ def check_coords(call: str, coords: Tensor) -> None:
     if coords.ndim != 2 or coords.shape[1] != 4 or coords.dtype != torch.int32:
         raise ValueError(
             f"{call}: coords has shape {tuple(coords.shape)} and dtype {coords.dtype}, "
-            f"but (N, 4) torch.int32 is needed: columns batch, x, y, z. "
-            f"For a single scene put a column of zeros in front; convert with coords.int()."
+            f"but (N, 4) torch.int32 is needed: columns batch, x, y, z. {_cure(coords)}"
         )
     if len(coords) and int(coords[:, 0].min()) < 0:
         raise ValueError(
             f"{call}: coords[:, 0] is the batch index and must not be negative; its minimum is "
             f"{int(coords[:, 0].min())}. The columns are batch, x, y, z in this order."
         )
+
+
+def _cure(coords: Tensor) -> str:
+    if coords.ndim != 2 or coords.shape[1] != 4:
+        return "For a single scene put a column of zeros in front."
+    if coords.is_floating_point() or coords.is_complex() or coords.dtype == torch.bool:
+        return "They are whole cells; voxelize(points, voxel_size_m) makes them from metres."
+    low, high = (int(coords.min()), int(coords.max())) if len(coords) else (0, 0)
+    if low < -(2**31) or high >= 2**31:
+        return f"Values run from {low} to {high}, beyond int32."
+    return "Convert with coords.int()."
 
 
 def choose_layout(

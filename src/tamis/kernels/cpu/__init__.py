@@ -2,7 +2,16 @@
 
 from tamis.kernels.cpu.kernel_map import KeyColumns, block_cuts, kernel_map_merge
 from tamis.kernels.cpu.native import ACTIVATIONS, ELEMENTS, ISA_VARIABLE, STORED, force_isa, isa, native
+from tamis.kernels.cpu.point_keys import (
+    KeyIndex,
+    key_index,
+    point_corners,
+    point_keys,
+    point_range,
+    point_rows,
+)
 from tamis.kernels.cpu.sparse_conv import sparse_conv_blocked, sparse_conv_weight_gradient
+from tamis.kernels.cpu.sparse_pool import sparse_pool
 from tamis.kernels.cpu.spmm import parts_of_unit, spmm_bsr, spmm_csr, spmv_window
 from tamis.kernels.cpu.spmm_pack import PanelMatrix, pack_panels, pack_values
 from tamis.kernels.cpu.spmv_pack import MAX_COLUMNS as MAX_WINDOW_COLUMNS
@@ -17,6 +26,7 @@ __all__ = [
     "MAX_WINDOW_COLUMNS",
     "STORED",
     "KeyColumns",
+    "KeyIndex",
     "PackedMatrix",
     "PanelMatrix",
     "WindowMatrix",
@@ -24,13 +34,19 @@ __all__ = [
     "force_isa",
     "isa",
     "kernel_map_merge",
+    "key_index",
     "native",
     "pack_panels",
     "pack_values",
     "pack_windows",
     "parts_of_unit",
+    "point_corners",
+    "point_keys",
+    "point_range",
+    "point_rows",
     "sparse_conv_blocked",
     "sparse_conv_weight_gradient",
+    "sparse_pool",
     "spmm_bsr",
     "spmm_csr",
     "spmv_window",

@@ -50,6 +50,11 @@ class KernelMap:
     out_order: Tensor | None = None
     plans: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        _ = (
+            self.pair_lists
+        )  # made now: tensors made later, inside of a transform of torch.func, would belong to that
+
     @property
     def kernel_volume(self) -> int:
         return len(self.lists)

@@ -1,5 +1,7 @@
-"""Pooling over a kernel map, and over whole scenes."""
+"""Pooling over a kernel map, over whole scenes, and over the points of a voxel."""
 
-from tamis.ops.sparse_pool.call import Reduction, global_pool, sparse_pool
+from tamis.kernels import Reduction
+from tamis.ops.sparse_pool.call import global_pool, merge_rows, sparse_pool
+from tamis.ops.sparse_pool.library import POOLS
 
-__all__ = ["Reduction", "global_pool", "sparse_pool"]
+__all__ = ["POOLS", "Reduction", "global_pool", "merge_rows", "sparse_pool"]
