@@ -60,10 +60,20 @@ def test_features_of_other_categories(corpus, tmp_path):
     assert features.categories == ("happy", "angry")
     assert features.votes()[:, 2].sum() == 6  # sad is "other" now
     (tmp_path / "0.wav").write_bytes(b"broken")
+    data = (tmp_path / "1.wav").read_bytes()
+    (tmp_path / "1.wav").write_bytes(data[: len(data) // 4])
+    tone = 0.1 * np.sin(np.arange(3200) / 3)
+    sf.write(tmp_path / "2.wav", np.stack((tone, -tone), axis=1), 16_000)
     outcome = call(*words, "--variant", "none")
-    assert "low: 0 encoded, 5 found from before" in outcome.stdout
+    assert "low: 1 encoded, 3 found from before" in outcome.stdout
+    assert "1.wav): cut short: 0.20 s were promised, 0.05 s could be read" in outcome.stdout.replace(
+        "\n", " "
+    )
     assert "skipped 0:" in outcome.stdout
-    assert "5 of 6 utterances" in outcome.stdout
+    assert "1 recordings were read with a note, such as 2: the 2 channels cancel" in outcome.stdout.replace(
+        "\n", " "
+    )
+    assert "4 of 6 utterances" in outcome.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tamis.cli.emotion_arguments import chosen_variants, open_corpus, open_streams, parse_prior
+from tamis.cli.emotion_recordings import list_recordings, plot_paths, writer
 from tamis.cli.emotion_tables import corpus_table, finding_lines, models_table, plain_table
-
-if TYPE_CHECKING:
-    from tamis.emotion.predict import EmotionResult
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -120,7 +116,10 @@ def features(
     for name in streams:
         console.print(f"{name}: {done.encoded[name]} encoded, {done.reused[name]} found from before")
     for name, reason in done.skipped:
-        console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
+        console.print(f"skipped {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    for name, notes in list(done.noted.items())[:1]:
+        line = f"{len(done.noted)} recordings were read with a note, such as {name}: {notes}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"{len(found) - len(done.skipped)} of {len(found)} utterances in {out}")
 
 
@@ -170,7 +169,12 @@ def ablate(
 
 @app.command()
 def predict(
-    files: Annotated[list[Path], typer.Argument(help="Recordings of any length and sample rate.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Recordings of any length and sample rate, folders of them, - for standard input."
+        ),
+    ],
     model: Annotated[
         str, typer.Option("--model", "-m", help="Folder that training or export wrote.")
     ] = "demo",
@@ -178,10 +182,15 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="One row per recording.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Timeline as .png, .svg or .html (a folder for several recordings: .html)."),
+        typer.Option(
+            help="Timeline as .png, .svg or .html; for several recordings a folder, in which a/x.wav becomes a/x.wav.html."
+        ),
     ] = None,
     prior: Annotated[
-        str, typer.Option(help="trained, natural, balanced, or shares as in happy=0.2,sad=0.8.")
+        str,
+        typer.Option(
+            help="trained, natural, balanced, or shares as in happy=0.2,sad=0.8 (others are ruled out)."
+        ),
     ] = "trained",
     transcriber: Annotated[
         str, typer.Option(help="Who transcribes; none for no transcripts.")
@@ -193,27 +202,29 @@ def predict(
     ] = True,
 ) -> None:
     """Predict emotion: how raters' votes would be distributed, over the whole recording and over time."""
-    from tamis.emotion.predict import load
+    from tamis.emotion.predict import load, plot_timeline
 
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv.")
-    shares = parse_prior(prior)
+    shares, recordings = parse_prior(prior), list_recordings(files)
+    plots = plot_paths(recordings, plot) if plot else [None] * len(recordings)
     recogniser = load(model, None if transcriber == "none" else transcriber)
     write, failed = writer(as_json, as_csv, recogniser.categories), 0
-    for path in files:
+    for recording, page in zip(recordings, plots, strict=True):
         try:
             result = recogniser.predict(
-                path, prior=shares, window_s=window_s, hop_s=hop_s, voice_activity=voice_activity
+                recording, prior=shares, window_s=window_s, hop_s=hop_s, voice_activity=voice_activity
             )
-        except (FileNotFoundError, ValueError) as error:
+        except (OSError, ValueError) as error:
             typer.echo(f"tamis: {error}", err=True)
             failed += 1
             continue
         write(result)
-        if plot and result.speech:
-            save_plot(result, plot, several=len(files) > 1)
+        if page and result.speech:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            plot_timeline(result, page)
     if failed:
-        typer.echo(f"tamis: {failed} of {len(files)} recordings could not be read", err=True)
+        typer.echo(f"tamis: {failed} of {len(recordings)} recordings could not be read", err=True)
         raise typer.Exit(1)
 
 
@@ -231,31 +242,6 @@ def export(
 def print_notes(console: Console, notes: Iterable[str]) -> None:
     for note in notes:
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-
-
-def writer(as_json: bool, as_csv: bool, categories: tuple[str, ...]) -> Callable[[EmotionResult], None]:
-    """What is done with each result: print it for people, as JSON lines, or as CSV with one header."""
-    if as_json:
-        return lambda result: typer.echo(result.to_json())
-    if as_csv:
-        from tamis.emotion.predict import columns
-
-        rows = csv.DictWriter(sys.stdout, columns(categories), restval="")
-        rows.writeheader()
-        return lambda result: rows.writerow(result.row())
-    from tamis.emotion.predict import show
-
-    console = Console()
-    return lambda result: console.print(show(result))
-
-
-def save_plot(result: EmotionResult, plot: Path, several: bool) -> None:
-    from tamis.emotion.predict import plot_timeline
-
-    if several or plot.is_dir():
-        plot.mkdir(parents=True, exist_ok=True)
-        plot = plot / f"{Path(result.source).stem}.html"
-    plot_timeline(result, plot)
 
 
 @contextmanager

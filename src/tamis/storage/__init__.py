@@ -10,6 +10,7 @@ from tamis.storage.fingerprints import (
     fingerprint_of_settings,
     sha256_of_file,
 )
+from tamis.storage.folders import files_below
 from tamis.storage.json_files import read_json, write_json
 from tamis.storage.locks import folder_lock
 from tamis.storage.records import STRICT, plain, read_record
@@ -18,6 +19,7 @@ from tamis.storage.toml_files import read_toml
 
 __all__ = [
     "STRICT",
+    "files_below",
     "fingerprint",
     "fingerprint_of_file",
     "fingerprint_of_settings",

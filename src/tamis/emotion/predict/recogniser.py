@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +19,14 @@ from tamis.emotion.predict.ensemble import Ensemble, Features
 from tamis.emotion.predict.prior import Prior, adjust, target_shares
 from tamis.emotion.predict.result import EmotionResult, Moment, entropy, p_disagree
 from tamis.emotion.signal import (
-    SAMPLE_RATE_HZ,
-    Samples,
+    Recording,
     Segment,
-    as_mono_16k,
-    clipped_share,
     holds_speech,
+    is_audible,
     make_variant,
     merge_segments,
     plan_windows,
-    read_audio,
+    read_recording,
     speech_segments,
 )
 from tamis.emotion.streams import Stream, TextStream, Transcriber, open_stream, open_transcriber
@@ -35,8 +35,7 @@ from tamis.pretrained import TINY_EN, TinyEn, load_tiny_en
 WHOLE_S = 15.0
 """Recordings up to this length are predicted whole, like the utterances of a corpus."""
 TRANSCRIBED_S = 28.0
-BATCH = 8
-SHORT_S, CLIPPED = 0.5, 0.01
+BATCH = 4
 MOST_STREAMS = 5
 
 Floats = NDArray[np.float64]
@@ -68,8 +67,8 @@ class Recogniser:
 
     def predict(
         self,
-        audio: str | Path | NDArray[np.generic],
-        sample_rate_hz: int | None = None,
+        audio: Any,
+        sample_rate_hz: float | None = None,
         *,
         prior: Prior = "trained",
         window_s: float = 10.0,
@@ -81,39 +80,51 @@ class Recogniser:
 
         Parameters
         ----------
-        audio : path or ndarray, shape (samples,) or (samples, channels)
-        sample_rate_hz : int, optional
+        audio : path, bytes, binary file object, array, tensor or list
+            See :func:`tamis.emotion.signal.read_recording`: files of any kind that libsndfile decodes, pipes, standard input
+            (``sys.stdin.buffer``); samples of shape (samples,), (samples, channels) or (channels, samples).
+        sample_rate_hz : float, optional
             Needed with an array.
         prior : "trained", "natural", "balanced" or mapping of category to share
-            How common the categories are where this is used.
+            How common the categories are where this is used; categories that a mapping leaves out are ruled out.
         window_s, hop_s : float
             Windows of recordings longer than 15 s.
         voice_activity : bool
-            Use speech only; otherwise all of the recording is taken for speech.
+            Use speech only; otherwise all of the recording that is audible is taken for speech.
         contributions : bool
             Also compute what each stream adds; costs a run of the heads per subset of streams.
 
         Returns
         -------
         EmotionResult
-            Without speech, ``speech`` is False and nothing is claimed.
+            Without speech, ``speech`` is False and nothing is claimed. ``trusted`` is False for a recording that is cut
+            short or very short; ``notes`` say why.
 
         Raises
         ------
-        AudioError, FileNotFoundError   for what is no audio.
-        ValueError                      for an array without its rate, or a prior that does not fit the model.
+        AudioError                             for what is no audio, and for an array without its rate.
+        FileNotFoundError, IsADirectoryError   for a path that leads to no file.
+        ValueError                             for a prior that does not fit the model.
         """
         wanted = target_shares(prior, self.categories, self.ensemble.natural, self.ensemble.trained)
-        source, samples = opened(audio, sample_rate_hz)
-        duration_s = len(samples) / SAMPLE_RATE_HZ
-        speech = find_speech(samples, duration_s, voice_activity)
-        notes = recording_notes(samples, duration_s)
-        if not speech:
-            return EmotionResult(source, duration_s, speech=False, notes=(*notes, "no speech was found"))
-        windows = speech if duration_s <= WHOLE_S else plan_windows(speech, duration_s, window_s, hop_s)
-        transcript_of = self.transcript_of(samples)
+        recording = read_recording(audio, sample_rate_hz)
+        speech = find_speech(recording, voice_activity)
+        short = recording.duration_s <= WHOLE_S
+        planned = speech if short else plan_windows(speech, recording.duration_s, window_s, hop_s)
+        windows = [window for window in planned if is_audible(recording.samples(*window))]
+        notes = (*recording.doubts, *recording.notes, *window_notes(recording, planned, windows))
+        answer = EmotionResult(
+            recording.source,
+            recording.duration_s,
+            speech=bool(windows),
+            notes=notes,
+            trusted=not recording.doubts,
+        )
+        if not windows:
+            return answer
+        transcript_of = self.transcript_of(recording)
         parts = [
-            self.predict_windows(samples, batch, transcript_of, wanted, contributions)
+            self.predict_windows(recording, batch, transcript_of, wanted, contributions)
             for batch in batches(windows)
         ]
         p, attributes = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
@@ -121,10 +132,8 @@ class Recogniser:
         weights /= weights.sum()
         votes = dict(zip(self.categories, (weights @ p).tolist(), strict=True))
         subsets = {s: np.concatenate([part[2][s] for part in parts]) for s in parts[0][2]}
-        return EmotionResult(
-            source,
-            duration_s,
-            speech=True,
+        return replace(
+            answer,
             votes=votes,
             entropy=entropy(votes),
             p_disagree=p_disagree(votes),
@@ -134,19 +143,18 @@ class Recogniser:
             else " ".join(filter(None, map(transcript_of, merge_segments(speech, TRANSCRIBED_S)))),
             contributions=self.contributions(subsets, weights, votes),
             timeline=tuple(self.moments(windows, p, attributes)),
-            notes=notes,
         )
 
     def predict_windows(
         self,
-        samples: Samples,
+        recording: Recording,
         windows: Sequence[Segment],
         transcript_of: TranscriptOf | None,
         wanted: Floats,
         contributions: bool,
     ) -> tuple[Floats, Floats, dict[frozenset[str], Floats]]:
         """Probabilities (B, C) and attributes (B, 3) of some windows; and probabilities by the streams that were used."""
-        variants = self.encode(samples, windows, transcript_of)
+        variants = self.encode(recording, windows, transcript_of)
         everything = frozenset(name for name, found in variants[0].items() if found is not None)
         subsets = subsets_of(everything) if contributions and len(everything) <= MOST_STREAMS else []
         p, attributes = self.ensemble.predict(variants)
@@ -160,7 +168,7 @@ class Recogniser:
         return p, attributes, {**by_subset, everything: p}
 
     def encode(
-        self, samples: Samples, windows: Sequence[Segment], transcript_of: TranscriptOf | None
+        self, recording: Recording, windows: Sequence[Segment], transcript_of: TranscriptOf | None
     ) -> list[Features]:
         """Features by stream, of the windows as they are and of each variant.
 
@@ -170,14 +178,18 @@ class Recogniser:
         for stream in self.encoders.values():
             recipe = stream.encoder.recipe
             if recipe not in by_recipe:
-                by_recipe[recipe] = self.encode_variants(stream, samples, windows, transcript_of)
+                by_recipe[recipe] = self.encode_variants(stream, recording, windows, transcript_of)
         return [
             {name: by_recipe[stream.encoder.recipe][i] for name, stream in self.encoders.items()}
             for i in range(1 + len(self.ensemble.variants))
         ]
 
     def encode_variants(
-        self, stream: Stream, samples: Samples, windows: Sequence[Segment], transcript_of: TranscriptOf | None
+        self,
+        stream: Stream,
+        recording: Recording,
+        windows: Sequence[Segment],
+        transcript_of: TranscriptOf | None,
     ) -> list[Sequence[Tensor] | None]:
         variants = ("", *self.ensemble.variants)
         if isinstance(stream, TextStream):
@@ -185,17 +197,17 @@ class Recogniser:
                 None if transcript_of is None else stream.encoder.encode([transcript_of(w) for w in windows])
             )
             return [text] * len(variants)
-        clips = [part(samples, w) for w in windows]
+        clips = [recording.samples(*window) for window in windows]
         return [
             stream.encoder.encode([make_variant(clip, variant) for clip in clips]) for variant in variants
         ]
 
-    def transcript_of(self, samples: Samples) -> TranscriptOf | None:
+    def transcript_of(self, recording: Recording) -> TranscriptOf | None:
         """The transcript of a stretch of the recording, made once however often it is asked for."""
         transcriber = self.transcriber
         if transcriber is None:
             return None
-        return cache(lambda segment: transcriber.transcribe(part(samples, segment)))
+        return cache(lambda segment: transcriber.transcribe(recording.samples(*segment)))
 
     def contributions(
         self, subsets: Mapping[frozenset[str], Floats], weights: Floats, votes: Mapping[str, float]
@@ -232,38 +244,27 @@ def batches(windows: Sequence[Segment]) -> Iterator[Sequence[Segment]]:
     return (windows[i : i + BATCH] for i in range(0, len(windows), BATCH))
 
 
-def opened(audio: str | Path | NDArray[np.generic], sample_rate_hz: int | None) -> tuple[str, Samples]:
-    if isinstance(audio, (str, Path)):
-        return Path(audio).name, read_audio(audio)
-    if sample_rate_hz is None:
-        raise ValueError(
-            "predict(array): an array needs its rate, as in predict(array, sample_rate_hz=16000)."
-        )
-    return "array", as_mono_16k(audio, sample_rate_hz)
-
-
-def find_speech(samples: Samples, duration_s: float, voice_activity: bool) -> list[Segment]:
+def find_speech(recording: Recording, voice_activity: bool) -> list[Segment]:
     """All of a short recording if anybody speaks in it; of a long one, the stretches of speech."""
-    whole = [(0.0, duration_s)]
+    whole = [(0.0, recording.duration_s)]
+    if recording.nothing:
+        return []
     if not voice_activity:
         return whole
-    if duration_s <= WHOLE_S:
-        return whole if holds_speech(samples) else []
-    return speech_segments(samples)
+    if recording.duration_s <= WHOLE_S:
+        return whole if holds_speech(recording.samples()) else []
+    return speech_segments(recording)
 
 
-def recording_notes(samples: Samples, duration_s: float) -> tuple[str, ...]:
-    notes = []
-    if duration_s < SHORT_S:
-        notes.append(f"only {duration_s:.2f} s long: too short to be judged with confidence")
-    if (share := clipped_share(samples)) > CLIPPED:
-        notes.append(f"{share:.0%} of the samples are clipped")
-    return tuple(notes)
-
-
-def part(samples: Samples, window: Segment) -> Samples:
-    start, end = (round(second * SAMPLE_RATE_HZ) for second in window)
-    return samples[start : max(end, start + 1)]
+def window_notes(
+    recording: Recording, planned: Sequence[Segment], windows: Sequence[Segment]
+) -> Iterator[str]:
+    if recording.nothing:
+        yield recording.nothing
+    if not windows:
+        yield "no speech was found"
+    elif left_out := len(planned) - len(windows):
+        yield f"{left_out} of {len(planned)} windows are silent and were left out"
 
 
 def subsets_of(streams: frozenset[str]) -> list[frozenset[str]]:

@@ -34,7 +34,7 @@ class EmotionResult:
     Attributes
     ----------
     source : str
-        File name, or ``"array"``.
+        The path as it was given, the name of the stream, ``"bytes"`` or ``"array"``.
     duration_s : float
     speech : bool
         False where nobody speaks; then ``votes`` is empty and nothing below is known.
@@ -53,7 +53,9 @@ class EmotionResult:
     timeline : tuple of Moment
         One per window; a short clip is one window.
     notes : tuple of str
-        What should be known about the recording (clipping, very short, …).
+        What should be known about the recording (cut short, very short, clipping, channels, scale, …).
+    trusted : bool
+        False where ``notes`` begin with a reason to doubt the answer: the recording is cut short, or very short.
     """
 
     source: str
@@ -67,6 +69,7 @@ class EmotionResult:
     contributions: Mapping[str, float] = field(default_factory=dict)
     timeline: tuple[Moment, ...] = ()
     notes: tuple[str, ...] = ()
+    trusted: bool = True
 
     @property
     def top(self) -> str | None:
@@ -93,6 +96,8 @@ class EmotionResult:
             "p_disagree": "" if math.isnan(self.p_disagree) else round(self.p_disagree, 6),
             **dict(self.attributes or {}),
             "transcript": self.transcript or "",
+            "trusted": int(self.trusted),
+            "notes": "; ".join(self.notes),
         }
 
 
@@ -109,6 +114,8 @@ def columns(categories: Sequence[str]) -> list[str]:
         "p_disagree",
         *ATTRIBUTES,
         "transcript",
+        "trusted",
+        "notes",
     ]
 
 

@@ -6,7 +6,7 @@ change the voice stand in for speakers that the corpus does not have.
 
 import numpy as np
 
-from tamis.emotion.signal.audio import SAMPLE_RATE_HZ, Samples
+from tamis.emotion.signal.sound import SAMPLE_RATE_HZ, Samples
 
 STRETCH_HOP, STRETCH_SEARCH = 240, 160
 """Half a window (15 ms), and how far (10 ms) it is moved either way, in samples."""

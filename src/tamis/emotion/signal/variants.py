@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from tamis.emotion.signal import augment
-from tamis.emotion.signal.audio import Samples
+from tamis.emotion.signal.sound import Samples
 
 NAME = re.compile(r"(speed|tempo|voice|noise)(-?\d+(?:\.\d+)?)")
 LIMITS = {"speed": (0.5, 2.0), "tempo": (0.5, 2.0), "voice": (0.5, 2.0), "noise": (-10.0, 60.0)}

@@ -22,10 +22,10 @@ from tamis.emotion.data import write_index, write_stream
 from tamis.emotion.signal import (
     AudioError,
     Samples,
+    length_s,
     make_variant,
     parse_variant,
-    read_audio,
-    require_soundfile,
+    read_recording,
 )
 from tamis.emotion.streams.encoder import Stream, TextStream
 
@@ -50,11 +50,15 @@ class Clip:
 
 @dataclass
 class Extraction:
-    """What an extraction did: clips encoded and found per stream, and what was skipped and why."""
+    """What an extraction did: clips encoded and found per stream, what was skipped and why, and what was done with odd recordings.
+
+    ``noted`` holds, by utterance, the notes of recordings that were encoded now (channels, scale, clipping).
+    """
 
     encoded: dict[str, int] = field(default_factory=dict)
     reused: dict[str, int] = field(default_factory=dict)
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    noted: dict[str, str] = field(default_factory=dict)
 
 
 def extract(
@@ -144,16 +148,10 @@ def open_clips(corpus: Corpus, variants: Sequence[str], done: Extraction) -> Ite
 
 def audio_identity(path: Path, start_s: float, end_s: float) -> tuple[str, float]:
     """Hash of a file and of the part that is meant, and that part's length in seconds."""
-    soundfile = require_soundfile()
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}.")
+    total_s = length_s(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
     digest.update(f"{start_s}..{end_s}".encode())
-    try:
-        total_s = soundfile.info(str(path)).duration
-    except soundfile.LibsndfileError as error:
-        raise AudioError(f"{path.name}: libsndfile cannot read it ({error}).") from error
     first, last = np.nan_to_num(start_s, nan=0.0), total_s if np.isnan(end_s) else end_s
     return digest.hexdigest(), float(max(last - first, 0.0))
 
@@ -237,12 +235,16 @@ def clip_input(corpus: Corpus, clip: Clip, stream: Stream, done: Extraction) -> 
     row = corpus.table.iloc[clip.row]
     end_s = None if np.isnan(row["end_s"]) else float(row["end_s"])
     try:
-        samples = read_audio(corpus.audio_path(clip.row), float(np.nan_to_num(row["start_s"])), end_s)
+        recording = read_recording(
+            corpus.audio_path(clip.row), None, float(np.nan_to_num(row["start_s"])), end_s
+        ).complete()
     except (OSError, AudioError) as error:
         if not any(name == row["utterance"] for name, _ in done.skipped):
             done.skipped.append((row["utterance"], str(error)))
         return None
-    return make_variant(samples, clip.variant, seed=clip.source)
+    if recording.notes:
+        done.noted[row["utterance"]] = "; ".join(recording.notes)
+    return make_variant(recording.samples(), clip.variant, seed=clip.source)
 
 
 def storable(features: Tensor, dtype: Literal["float16", "float32"], utterance: str) -> Tensor:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import filecmp
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NoReturn
+
+from tamis.storage import files_below
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 """Of several formats of one recording the first is read."""
-NOT_FOLLOWED = "__MACOSX"
 
 
 def corpus_folder(folder: str | Path, corpus: str) -> Path:
@@ -21,29 +20,6 @@ def corpus_folder(folder: str | Path, corpus: str) -> Path:
     if not folder.is_dir():
         raise FileNotFoundError(f"corpus {corpus!r}: there is no folder {folder}.")
     return folder
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files below ``folder``, sorted by path; symbolic links are followed, and no folder is entered twice.
-
-    Hidden files and folders (macOS's ``._x.wav``, ``__MACOSX``) are left out.
-    """
-    entered: set[tuple[int, int]] = set()
-    found: list[Path] = []
-    for here, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
-        place = os.stat(here)
-        if (place.st_dev, place.st_ino) in entered:
-            folders.clear()
-            continue
-        entered.add((place.st_dev, place.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != NOT_FOLLOWED)
-        found += [Path(here, name) for name in names if not name.startswith(".")]
-    return sorted(found)
-
-
-def refuse(error: OSError) -> NoReturn:
-    """A folder that cannot be listed stops the reading: a corpus without it would look whole."""
-    raise error
 
 
 def audio_files(folder: Path, corpus: str) -> tuple[list[Path], list[str]]:

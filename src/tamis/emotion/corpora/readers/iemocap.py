@@ -20,8 +20,9 @@ from pathlib import Path
 
 from tamis.emotion.corpora.categories import OTHER
 from tamis.emotion.corpora.labels import category_of
-from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, files_below
+from tamis.emotion.corpora.readers.files import by_stem, corpus_folder
 from tamis.emotion.corpora.table import Corpus, Rating, Utterance, build_corpus, rescale
+from tamis.storage import files_below
 
 CORPUS = "iemocap"
 CATEGORIES = ("angry", "happy", "sad", "neutral", "frustrated", "excited", "fear", "surprise", "disgust")

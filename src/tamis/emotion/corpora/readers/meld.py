@@ -16,8 +16,9 @@ from pathlib import Path
 
 from tamis.emotion.corpora.delimited import read_delimited
 from tamis.emotion.corpora.labels import one_vote
-from tamis.emotion.corpora.readers.files import AUDIO_SUFFIXES, corpus_folder, files_below, find_one
+from tamis.emotion.corpora.readers.files import AUDIO_SUFFIXES, corpus_folder, find_one
 from tamis.emotion.corpora.table import Corpus, Utterance, build_corpus
+from tamis.storage import files_below
 
 CORPUS = "meld"
 CATEGORIES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

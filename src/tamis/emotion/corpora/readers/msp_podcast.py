@@ -30,8 +30,9 @@ import pandas as pd
 from tamis.emotion.corpora.categories import CATEGORIES, OTHER
 from tamis.emotion.corpora.delimited import read_delimited
 from tamis.emotion.corpora.labels import category_of
-from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, files_below, find_any, find_one
+from tamis.emotion.corpora.readers.files import by_stem, corpus_folder, find_any, find_one
 from tamis.emotion.corpora.table import Corpus, Rating, Utterance, build_corpus
+from tamis.storage import files_below
 
 CORPUS = "msp-podcast"
 LETTERS = dict(zip("ASHUFDCN", CATEGORIES, strict=True)) | {"O": OTHER}
