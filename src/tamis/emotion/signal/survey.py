@@ -75,7 +75,7 @@ def channel_weights(covariance: NDArray[np.float64], centre: int | None) -> tupl
     if mean @ covariance @ mean < power[live].mean() / (
         2 * live.sum()
     ):  # less than half of what unrelated sounds leave
-        loudest = int(power.argmax())
+        loudest = int(np.argmax(power > 0.99 * power.max()))  # the first of several
         return one(
             loudest, channels
         ), f"the {channels} channels cancel each other: number {loudest + 1} alone was used"
