@@ -90,6 +90,8 @@ WHOLE = np.round(VOICE * 2**15)
         (np.round(VOICE * 2.0**23).astype("int32"), 2.0**23, "24-bit"),
         (np.round(VOICE * 2.0**23).astype("float32"), 2.0**23, "24-bit"),
         (np.round(8 * VOICE.clip(-0.12, 0.12) * 2.0**31).astype("int32"), 2.0**31, ""),
+        (np.array([0, 1, -1, 0] * 100), 2.0**15, "16-bit"),
+        (np.zeros(100, "int32"), 1.0, ""),
         (np.round(RNG.normal(0, 0.7, RATE)), 2.0**15, "16-bit"),  # hardly anything, in 16 bits
     ],
 )

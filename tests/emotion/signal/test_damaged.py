@@ -34,7 +34,7 @@ def encoded(form: str, subtype: str | None = None) -> bytes:
     ],
 )  # fmt: skip
 def test_half_a_file_is_read_with_a_doubt(tmp_path, form, subtype):
-    """The header promises 4 s. (NIST: libsndfile does not tell what the header says; MP3: neither is the decoder's fault.)"""
+    """The header promises 4 s."""
     data = encoded(form, subtype)
     path = tmp_path / "half.x"
     path.write_bytes(data[: len(data) // 2])
@@ -43,12 +43,10 @@ def test_half_a_file_is_read_with_a_doubt(tmp_path, form, subtype):
     assert len(recording.doubts) == 1
     stated, found = (float(word) for word in recording.doubts[0].split() if word[0].isdigit())
     assert recording.doubts[0].startswith("cut short: ")
-    assert stated == pytest.approx(4.0, abs=0.05)
+    assert stated == pytest.approx(4.0, abs=0.1)
     assert found == pytest.approx(recording.duration_s, abs=0.01)
-    assert recording.missing_s == pytest.approx(4.0 - recording.duration_s, abs=0.05)
-    with pytest.raises(
-        AudioError, match=r"cut short: .* were promised"
-    ):  # training and corpora do not learn from it
+    assert recording.missing_s == pytest.approx(4.0 - recording.duration_s, abs=0.1)
+    with pytest.raises(AudioError, match=r"cut short: .* were promised"):  # not to be learnt from
         read_audio(path)
     assert read_recording(path, None, 0.5, 1.5).doubts == ()  # this part is there
     with pytest.raises(AudioError, match=r"nothing is left of the 0\.50 s"):
@@ -61,7 +59,7 @@ def test_a_stream_without_its_end_is_doubted(tmp_path, subtype):
     (tmp_path / "half.ogg").write_bytes(data[: len(data) // 2])
     doubt = read_recording(tmp_path / "half.ogg").doubts[0]
     assert doubt.startswith("probably cut short: it ends after")
-    assert len(read_audio(tmp_path / "half.ogg")) > RATE  # nothing was promised: no error
+    assert len(read_audio(tmp_path / "half.ogg")) > RATE / 2  # nothing was promised: no error
 
 
 @pytest.mark.parametrize("size", [0xFFFF_FFFF, 0x7FFF_F000, 0x8000_0000, 0x7FFF_FFFF - 44])

@@ -38,6 +38,7 @@ def array_sound(audio: Any, sample_rate_hz: object) -> Sound:
         len(values),
         lambda first, count: blocks(values[first:][:count]),
         full_scale=SCALES.get(kind.name),
+        bits=8 * kind.itemsize if kind.kind == "i" else None,
         ceiling=127 / 128 if kind.itemsize == 1 else 1.0,
         centre=2 if values.shape[1] in (3, 5, 6, 7, 8) else None,
     )

@@ -65,7 +65,11 @@ def read_recording(
         sound.source,
         store,
         notes=tuple(filter(None, notes)),
-        doubts=tuple(filter(None, (cut_short(sound, seen, count), too_short(seen.frames / sound.rate_hz)))),
+        doubts=tuple(
+            filter(
+                None, (cut_short(sound, seen, count, end_s is None), too_short(seen.frames / sound.rate_hz))
+            )
+        ),
         nothing=nothing_in(store),
         missing_s=missing_s if missing_s > TOLERANCE_S else 0.0,
     )
@@ -160,13 +164,13 @@ def checked(seen: Survey, sound: Sound, count: int | None) -> Survey:
     return seen
 
 
-def cut_short(sound: Sound, seen: Survey, count: int | None) -> str:
+def cut_short(sound: Sound, seen: Survey, count: int | None, to_the_end: bool) -> str:
     """What was promised and what was there, where these differ."""
     found_s = seen.frames / sound.rate_hz
     why = f" ({seen.stopped})" if seen.stopped else ""
     if count is not None and (count - seen.frames) / sound.rate_hz > TOLERANCE_S:
         return f"cut short: {count / sound.rate_hz:.2f} s were promised, {found_s:.2f} s could be read{why}"
-    if sound.endless or seen.stopped:
+    if seen.stopped or (sound.endless and to_the_end):
         return f"probably cut short: it ends after {found_s:.2f} s without a mark of its end{why}"
     return ""
 

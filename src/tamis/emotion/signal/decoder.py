@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,14 +70,14 @@ def open_sound(file: File, source: str) -> Sound:
 
 
 def opened(file: File) -> Sequential:
-    if not isinstance(file, str):
+    if not isinstance(file, bytes):
         file.seek(0)
     return Sequential(file)
 
 
 def beginning(file: File, count: int) -> bytes:
-    if isinstance(file, str):
-        with Path(file).open("rb") as stream:
+    if isinstance(file, bytes):
+        with Path(os.fsdecode(file)).open("rb") as stream:
             return stream.read(count)
     file.seek(0)
     return file.read(count)

@@ -39,7 +39,8 @@ NOT_DECODED = {".m4a", ".mp4", ".aac", ".wma", ".webm", ".mkv", ".mov", ".amr", 
 SUFFIXES = DECODED | NOT_DECODED
 """What counts as a recording in a folder. Those that libsndfile does not decode are listed too: they shall be errors, not missing."""
 
-File = str | IO[bytes]
+File = bytes | IO[bytes]
+"""The path of a file, as the system spells it, or an open file."""
 
 
 def printable(path: str | os.PathLike[str]) -> str:
@@ -82,7 +83,7 @@ def open_path(path: Path) -> File:
         )
     mode = path.stat().st_mode
     if stat.S_ISREG(mode):
-        return os.fspath(path)
+        return os.fsencode(path)
     if not stat.S_ISFIFO(mode):
         raise AudioError(f"read_audio({source}): a device or a socket; expected a file or a pipe.")
     with path.open("rb") as pipe:
@@ -117,6 +118,8 @@ def find_recordings(folder: str | os.PathLike[str]) -> list[Path]:
     ------
     FileNotFoundError   if there is no such folder, or no recording in it.
     """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"find_recordings: there is no folder {printable(folder)}.")
     found = [path for path in files_below(Path(folder)) if path.suffix.lower() in SUFFIXES]
     if not found:
         raise FileNotFoundError(f"find_recordings: there are no recordings in {printable(folder)}.")

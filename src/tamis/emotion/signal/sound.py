@@ -41,6 +41,8 @@ class Sound:
         The stream lacks its mark of the end.
     full_scale : float or None
         The value that stands for full scale; None where the samples themselves must tell.
+    bits : int or None
+        Width of integers that may hold narrower samples.
     ceiling : float
         The largest share of full scale that the encoding can hold.
     centre : int or None
@@ -55,6 +57,7 @@ class Sound:
     frames: int | None
     blocks: Callable[[int, int | None], Blocks]
     full_scale: float | None = 1.0
+    bits: int | None = None
     ceiling: float = 1.0
     centre: int | None = None
     endless: bool = False

@@ -98,7 +98,7 @@ def scale_of(seen: Survey, sound: Sound) -> tuple[float, str]:
     """
     if sound.full_scale is not None:
         return sound.full_scale, ""
-    if seen.peak <= 1.0 or (seen.peak <= HOT and not seen.whole):
+    if sound.bits is None and (seen.peak <= 1.0 or (seen.peak <= HOT and not seen.whole)):
         return 1.0, f"samples reach {seen.peak:.2f}, beyond full scale" if seen.peak > 1.0 else ""
     width = next((w for w in WIDTHS if seen.peak <= 2.0 ** (w - 1)), None)
     if width is None or (seen.peak < INTEGERS_FROM and not seen.whole):
@@ -106,4 +106,5 @@ def scale_of(seen: Survey, sound: Sound) -> tuple[float, str]:
             f"read_audio({sound.source}): samples reach {seen.peak:.4g}, which is neither floats in -1..1 nor integers "
             "of a usual width; divide them by their full scale."
         )
-    return 2.0 ** (width - 1), f"samples reach {seen.peak:.0f}: they were taken for {width}-bit integers"
+    note = f"samples reach {seen.peak:.0f}: they were taken for {width}-bit integers"
+    return 2.0 ** (width - 1), "" if width == sound.bits or seen.peak == 0 else note
