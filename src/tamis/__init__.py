@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from tamis import pretrained
 from tamis.formats import BSR, CSR, NM, Bitmap, load, save
-from tamis.models import load_sparse, save_sparse, sparsify
+from tamis.models import densify, load_sparse, save_sparse, sparsify
 from tamis.ops.spmm import linear, plan_spmm, spmm
 from tamis.pruning import prune
 
@@ -15,6 +15,7 @@ __all__ = [
     "CSR",
     "NM",
     "Bitmap",
+    "densify",
     "linear",
     "load",
     "load_sparse",

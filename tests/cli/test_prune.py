@@ -1,11 +1,14 @@
 """``tamis prune`` on a tiny model: what it saved loads and computes the same in a fresh process."""
 
+import json
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from tamis.cli.prune import app
@@ -69,3 +72,52 @@ def test_a_file_is_no_folder_to_write(tiny_folder, tmp_path):  # noqa: F811
     result = CliRunner().invoke(app, [str(tiny_folder), "--sparsity", "0.5", "-o", str(tmp_path / "out")])
     assert isinstance(result.exception, ValueError)
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def quantised(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "compressed-tensors", "config_groups": {}}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def cut_off(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+def of_another_model(folder):
+    weights = folder / "model.safetensors"
+    tensors = {f"other.{name}": tensor for name, tensor in load_file(weights).items()}
+    save_file(tensors, weights, metadata={"format": "pt"})
+
+
+def of_another_size(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config["intermediate_size"] *= 2
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def without_tokenizer(folder):
+    for path in [*folder.glob("*tok*"), *folder.glob("vocab*")]:
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (quantised, r"config\.json: the weights are quantised \(compressed-tensors\)"),
+        (cut_off, "transformers cannot read it: SafetensorError"),
+        (of_another_model, r"the file holds no values for \d+ tensors of BertModel"),
+        (of_another_size, "transformers cannot read it: RuntimeError"),
+        (without_tokenizer, "there is no vocabulary of a tokenizer in it"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_a_named_error(tiny_folder, tmp_path, damage, told):  # noqa: F811
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    damage(folder)
+    arguments = [str(folder), "--sparsity", "0.8", "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert type(result.exception) is ValueError, result.output
+    assert re.search(told, str(result.exception))
+    assert not (tmp_path / "out").exists()

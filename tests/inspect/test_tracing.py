@@ -69,3 +69,31 @@ def test_projections_behind_functional_attention_are_seen_as_read():
     for use in uses.values():
         assert use.tokens == []
         assert use.readers == {f"{Attention.__qualname__}.forward"}
+
+
+def test_metadata_and_biases_are_not_read():
+    class Careful(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(8, 8)
+
+        def forward(self, x):
+            weight = self.fc.weight
+            assert weight.requires_grad
+            x = x.to(weight.device, weight.dtype)[..., : weight.size(1)]
+            return self.fc(input=x) + self.fc.bias
+
+    model = Careful()
+    uses = trace(model, torch.rand(3, 8), linears(model))
+    assert uses[model.fc].readers == set()
+    assert uses[model.fc].tokens == [3]
+
+
+def test_weights_that_are_parts_of_one_memory_are_told_apart():
+    model = Odd()
+    flat = nn.utils.parameters_to_vector(model.parameters()).detach()
+    nn.utils.vector_to_parameters(flat, model.parameters())
+    uses = trace(model, torch.rand(3, 5, 8), linears(model))
+    assert uses[model.twice].readers == set()
+    assert uses[model.read].readers == {"Odd.forward"}
+    assert uses[model.idle].readers == set()

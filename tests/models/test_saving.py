@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tamis.models import load_sparse, save_sparse, saving, sparsify
-from tamis.nn import SparseLinear
+from tamis.nn import FormatState, SparseLinear
 from tamis.pruning import prune
 
 X = torch.randn(20, 32, generator=torch.Generator().manual_seed(0))
@@ -88,7 +88,7 @@ def test_the_folder_holds_two_files_that_anybody_may_read(saved):
     assert names[0].startswith("model-")
     assert names[1] == "tamis.json"
     assert folder.joinpath(names[0]).stat().st_mode == folder.joinpath(names[1]).stat().st_mode
-    assert set(load_file(folder / names[0])) == set(model.state_dict())
+    assert set(load_file(folder / names[0])) == set(model.state_dict(destination=FormatState()))
 
 
 def test_loading_puts_all_in_place_and_returns_the_model(saved):
@@ -391,10 +391,98 @@ def test_only_tensors_with_values_are_saved(tmp_path):
         def get_extra_state(self):
             return {"anything": object()}
 
-    with pytest.raises(TypeError, match=r"_extra_state is no dense tensor.*no pickle"):
+    with pytest.raises(TypeError, match=r"_extra_state is a dict, no dense tensor.*no pickle"):
         save_sparse(Extra(2, 2), tmp_path)
     with pytest.raises(ValueError, match=r"tamis\.save\(model\.matrix, path\)"):
         save_sparse(sparse_mlp()[0], tmp_path)
     with pytest.raises(ValueError, match="weight is on the meta device"):
         save_sparse(nn.Linear(2, 2, device="meta"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([mlp()], "folder"), r"save_sparse\(model, folder\): model is a list, expected an nn\.Module"),
+        (("folder", mlp()), r"save_sparse\(model, folder\): model is a str"),
+        ((mlp(), None), r"save_sparse\(model, folder\): folder is a NoneType, expected a path"),
+        ((mlp(), 3), r"save_sparse\(model, folder\): folder is a int, expected a path"),
+    ],
+)
+def test_wrong_arguments_of_save_name_the_cure(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        save_sparse(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None,), r"load_sparse\(folder\): folder is a NoneType, expected a path"),
+        ((mlp(),), r"load_sparse\(folder\): folder is a Sequential"),
+        (("folder", nn.ReLU), r"model is a type, expected an nn\.Module; did you mean ReLU\(\.\.\.\)\?"),
+        (("folder", {}), r"model is a dict, expected an nn\.Module"),
+    ],
+)
+def test_wrong_arguments_of_load_name_the_cure(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        load_sparse(*arguments)
+
+
+def test_a_skeleton_on_the_meta_device_is_filled(tmp_path):
+    def build():
+        model = nn.Sequential(nn.Linear(32, 32), nn.BatchNorm1d(32), nn.Linear(32, 32), nn.Linear(32, 32))
+        model[3].weight = model[2].weight
+        model[2].bias = model[0].bias
+        return model.eval()
+
+    model = build()
+    prune(model, 0.8, where="0")
+    sparsify(model, X, times="predicted", replace="everywhere", where="0")
+    save_sparse(model, tmp_path)
+    with torch.device("meta"):
+        skeleton = build()
+    skeleton[1].weight.requires_grad_(False)
+    loaded = load_sparse(tmp_path, skeleton)
+    assert not any(tensor.is_meta for tensor in (*loaded.parameters(), *loaded.buffers()))
+    assert torch.equal(loaded(X), model(X))
+    assert loaded[3].weight is loaded[2].weight
+    assert loaded[2].bias is loaded[0].bias
+    assert [p.requires_grad for p in loaded[1].parameters()] == [False, True]
+
+
+def test_a_meta_buffer_that_no_file_holds_is_an_error_and_changes_nothing(saved):
+    with torch.device("meta"):
+        skeleton = mlp()
+        skeleton[4].register_buffer("angles", torch.ones(3), persistent=False)
+    with pytest.raises(ValueError, match=r"4\.angles is on the meta device, and no saved file holds it"):
+        load_sparse(saved[0], skeleton)
+    assert type(skeleton[0]) is nn.Linear
+    assert all(p.is_meta for p in skeleton.parameters())
+
+
+def test_a_skeleton_that_does_not_fit_stays_on_the_meta_device(saved):
+    skeleton = nn.Sequential(*mlp().to("meta"), nn.Linear(4, 4, device="meta"))
+    with pytest.raises(ValueError, match=r"it has \['5.bias', '5.weight'\] that the file has not"):
+        load_sparse(saved[0], skeleton)
+    assert type(skeleton[0]) is nn.Linear
+    assert all(p.is_meta for p in skeleton.parameters())
+
+
+def hooked(model):
+    model[3].register_forward_hook(lambda *_: None)
+
+
+def subclassed(model):
+    model[3].__class__ = type("Scaled", (nn.Linear,), {})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(hooked, "3 is saved as .* but here has 1 hook"), (subclassed, "3 is saved as .* but here is a Scaled")],
+)
+def test_a_skeleton_whose_layer_would_lose_something_is_refused(saved, change, message):
+    skeleton = mlp()
+    change(skeleton)
+    with pytest.raises(ValueError, match=message):
+        load_sparse(saved[0], skeleton)
+    assert type(skeleton[0]) is nn.Linear

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import tamis.models.choice
-from tamis.models import sparsify
+from tamis.models import save_sparse, sparsify
 from tamis.nn import SparseLinear
 from tamis.pruning import prune
 from tamis.tuning import Timing
@@ -141,6 +141,29 @@ def hooked():
     return model
 
 
+def with_a_forward_of_its_own():
+    model = nn.Sequential(nn.Linear(32, 32))
+    forward = model[0].forward
+    model[0].forward = lambda x: 2 * forward(x)
+    return model
+
+
+def with_a_buffer():
+    model = nn.Sequential(nn.Linear(32, 32))
+    model[0].register_buffer("scale", torch.ones(1))
+    return model
+
+
+def detached(model, x):
+    return model.a(x) + model.a.weight.data.detach().sum()
+
+
+def kept_in_a_list(model, x):
+    """Reads a weight that was asked for before the run."""
+    kept = model.__dict__.setdefault("kept", [model.a._parameters["weight"]])
+    return model.a(x) + kept[0][3:].sum()
+
+
 def empty_call(model, x):
     return x + model.a(x[:0]).sum()
 
@@ -156,6 +179,10 @@ def empty_call(model, x):
         (lambda: nn.Sequential(Subclass(32, 32)), "0", "is a Subclass"),
         (lambda: nn.Sequential(parametrizations.weight_norm(nn.Linear(32, 32))), "0", "ParametrizedLinear computes its weight anew"),
         (hooked, "0", "has 1 hook, which would be lost"),
+        (with_a_forward_of_its_own, "0", "has a forward of its own, which would be lost"),
+        (with_a_buffer, "0", "also holds scale, which would be lost"),
+        (lambda: Wrapped(detached, a=nn.Linear(32, 32)), "a", "its weight is read by detached"),
+        (lambda: Wrapped(kept_in_a_list, a=nn.Linear(32, 32)), "a", "its weight is read by kept_in_a_list"),
         (lambda: Wrapped(lambda m, x: m.t(x[None])[0], t=nn.TransformerEncoderLayer(32, 2, 32, batch_first=True)), "t.linear1", "its weight is read by TransformerEncoderLayer.forward, which never calls the layer"),
         (lambda: nn.Sequential(nn.TransformerEncoderLayer(32, 2, 32)), "0.self_attn.in_proj_weight", "MultiheadAttention multiplies by it itself"),
         (lambda: nn.Sequential(nn.TransformerEncoderLayer(32, 2, 32)), "0.self_attn.out_proj", "is a NonDynamicallyQuantizableLinear"),
@@ -170,6 +197,95 @@ def test_layers_that_must_stay_dense_say_why(clock, model, name, reason):
     assert row.reason.startswith(reason)
     assert f"dense: {row.reason}" in str(sparsify(model, X))
     torch.testing.assert_close(model(X), expected, atol=1e-6, rtol=1e-5)
+
+
+def asks_for_metadata(model, x):
+    """What T5 does before its ``wo``, and code that sums biases."""
+    weight = model.fc.weight
+    if isinstance(weight, torch.Tensor) and weight.dtype != x.dtype and weight.device == x.device:
+        x = x.to(weight.dtype)
+    return model.fc(x[..., : weight.shape[1]]) + 0 * model.fc.bias
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        asks_for_metadata,
+        lambda model, x: model.fc(input=x),
+        lambda model, x: model.fc.forward(x),
+        lambda model, x: model.fc.forward(input=x),
+    ],
+)
+def test_what_a_sparse_layer_can_answer_is_no_obstacle(clock, forward):
+    model = Wrapped(forward, fc=nn.Linear(32, 32)).eval()
+    report = prune(model, 0.8, calibration=[X])
+    assert report.rows[0].left is None
+    expected = model(X)
+    row = only(sparsify(model, X), "fc")
+    assert (row.replaced, row.tokens) == (True, (20,))
+    assert isinstance(model.fc, SparseLinear)
+    torch.testing.assert_close(model(X), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_a_layer_that_is_called_only_as_an_nn_linear_stays(clock):
+    model = Wrapped(lambda m, x: m.fc(x) if isinstance(m.fc, nn.Linear) else x, fc=nn.Linear(32, 32))
+    prune(model, 0.8)
+    row = only(sparsify(model, X), "fc")
+    assert "called 0 times once sparse, 1 times before" in row.reason
+    assert type(model.fc) is nn.Linear
+
+
+def test_an_infinite_weight_is_no_deviation(clock):
+    model = nn.Sequential(nn.Linear(32, 32)).eval()
+    with torch.no_grad():
+        model[0].weight[3, 4] = torch.inf
+    report = prune(model, 0.8)
+    assert report.rows[0].kept_score is None
+    assert "nan" not in str(report)
+    report = sparsify(model, X)
+    assert report.rows[0].error < 1e-6
+    assert "nan" not in str(report)
+    assert model(X)[:, 3].isinf().all()
+
+
+class Packed(torch.Tensor):
+    """A tensor without memory of its own, as quantisers make them."""
+
+    @staticmethod
+    def __new__(cls, inner):
+        return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype)
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.detach.default:
+            return cls(args[0].inner)
+        plain = [a.inner if isinstance(a, cls) else a for a in args]
+        return func(*plain, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("weight", "reason"),
+    [
+        (
+            lambda: Packed(torch.randn(32, 32)),
+            "its weight is a Packed, whose numbers are not plainly in memory",
+        ),
+        (lambda: torch.randn(32, 32).relu().to_sparse_csr(), "its weight is a sparse_csr"),
+    ],
+)
+def test_weights_without_plain_memory_stay_and_say_so(clock, tmp_path, weight, reason):
+    model = nn.Sequential(nn.Linear(32, 32), nn.Linear(32, 32)).eval()
+    model[0].weight = nn.Parameter(weight(), requires_grad=False)
+    report = prune(model, 0.8)
+    assert report.rows[0].left.startswith(reason)
+    row = only(sparsify(model, X), "0")
+    assert row.reason.startswith(reason)
+    assert isinstance(model[1], SparseLinear)
+    with pytest.raises(TypeError, match=r"save_sparse\(model\): 0\.weight is a \w+, no dense tensor"):
+        save_sparse(model, tmp_path)
 
 
 def test_a_weight_tied_to_an_embedding_stays():
@@ -201,6 +317,14 @@ def test_where_chooses(clock):
     assert [row.reason for row in report.rows] == ["not chosen by where=", "2.00x as fast (measured)"]
 
 
+def test_where_takes_several_names(clock):
+    model = nn.Sequential(*mlp(), nn.Linear(16, 8))
+    prune(model, 0.8, where=["0", "3"])
+    report = sparsify(model, X, where=iter(["2", "3"]))
+    assert [row.replaced for row in report.rows] == [False, False, True]
+    assert report.rows[1].reason == "has no zeros; prune the model first"
+
+
 def test_a_model_that_then_fails_is_dense_again(clock):
     def picky(model, x):
         if not isinstance(model.fc, nn.Linear):
@@ -223,7 +347,8 @@ def test_a_layer_reached_by_another_way_stays(clock):
     prune(model, 0.8)
     model._run = lambda m, x: m.more[0](fc(x))
     report = sparsify(model, X)
-    assert only(report, "fc").reason == "the model also reaches it by another way than its attributes"
+    assert only(report, "fc").reason.startswith("called 0 times once sparse, 1 times before: the model also")
+    assert "dense won in 0 of them" in sparsify(model, X, where="fc").summary()
     assert model.fc is fc
     assert isinstance(model.more[0], SparseLinear)
 
@@ -313,11 +438,26 @@ def test_bytes_are_all_that_the_layer_holds(clock):
         (nn.ReLU(), {}, ValueError, "no nn.Linear"),
         (mlp(), {"times": "guessed"}, ValueError, "expected times 'measured' or 'predicted'"),
         (mlp(), {"replace": "maybe"}, ValueError, "replace 'where_faster' or 'everywhere'"),
+        ([mlp()], {}, TypeError, r"sparsify\(model\): got list, expected an nn.Module"),
+        (mlp(), {"where": 5}, TypeError, r"sparsify\(where=...\): got int, expected a predicate"),
+        (mlp(), {"where": [0]}, TypeError, r"sparsify\(where=...\): got a list that holds other things"),
+        (
+            mlp(),
+            {"where": "encoder.*"},
+            ValueError,
+            r"chooses none of the model's 2 layers \('0', '2', ...\)",
+        ),
+        (mlp(), {"budget_s": 0}, ValueError, r"sparsify\(budget_s=0\): expected seconds, more than 0"),
+        (mlp(), {"budget_s": "1"}, ValueError, r"sparsify\(budget_s='1'\)"),
+        (mlp(), {"budget_s": float("nan")}, ValueError, r"sparsify\(budget_s=nan\)"),
+        (mlp(), {"progress": 1}, TypeError, r"sparsify\(progress=...\): got int, expected a callable"),
+        (mlp(), {"example_inputs": None}, TypeError, "model inputs: got NoneType, expected a tensor"),
+        (mlp(), {"example_inputs": "x"}, TypeError, "model inputs: got str"),
     ],
 )
 def test_wrong_arguments_name_the_cure(model, arguments, error, message):
     with pytest.raises(error, match=message):
-        sparsify(model, X, **arguments)
+        sparsify(model, **{"example_inputs": X} | arguments)
 
 
 def test_a_compiled_model_is_refused():

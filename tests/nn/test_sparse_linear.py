@@ -3,13 +3,14 @@
 import copy
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from tamis.formats import BSR, CSR, NM, Bitmap
-from tamis.nn import SparseLinear
+from tamis.formats import BSR, CSR, NM, Bitmap, quantize_rows
+from tamis.nn import FormatState, SparseLinear
 from tamis.ops.spmm import spmm
 from tamis.pruning import prune
 
@@ -130,9 +131,107 @@ def test_state_dict_round_trip_is_strict_and_exact(tmp_path):
     with torch.no_grad():
         other.values.zero_()
     x = torch.randn(5, 96)
-    assert set(sparse.state_dict()) == {"values", "bias", "crow_indices", "col_indices"}
+    assert set(sparse.state_dict()) == {"weight", "bias"}
     other.load_state_dict(load_file(tmp_path / "layer.safetensors"), strict=True)
     assert torch.equal(other(x), sparse(x))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_plain_layers_and_sparse_ones_load_each_others_state(name):
+    dense, sparse = pair(name)
+    plain = nn.Linear(96, 64)
+    plain.load_state_dict(sparse.state_dict(), strict=True)
+    assert torch.equal(plain.weight, dense.weight)
+    assert torch.equal(plain.bias, dense.bias)
+    with torch.no_grad():
+        plain.weight.mul_(2)
+    sparse.load_state_dict(plain.state_dict(), strict=True)
+    assert torch.equal(sparse.weight, 2 * dense.weight)
+    x = torch.randn(5, 96)
+    torch.testing.assert_close(sparse(x), plain(x), atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_formats_own_state_round_trips(name):
+    _, sparse = pair(name)
+    state = sparse.state_dict(destination=FormatState())
+    assert set(state) == {*sparse.matrix.components(), "bias"}
+    _, other = pair(name)
+    with torch.no_grad():
+        other.values.zero_()
+    other.load_state_dict(state, strict=True)
+    assert torch.equal(other.weight, sparse.weight)
+    del state["values"]
+    with pytest.raises(RuntimeError, match="values"):
+        other.load_state_dict(state, strict=True)
+
+
+def test_stored_zeros_stay_trainable_after_loading():
+    _, sparse = pair()
+    with torch.no_grad():
+        sparse.values[sparse.values > 0] = 0
+    _, other = pair()
+    other.load_state_dict(sparse.state_dict())
+    assert other.matrix.nnz == sparse.matrix.nnz
+    assert torch.equal(other.values, sparse.values)
+
+
+def test_a_dense_state_of_another_structure_is_taken_whole():
+    _, sparse = pair()
+    full = nn.Linear(96, 64)
+    sparse.load_state_dict(full.state_dict())
+    assert torch.equal(sparse.weight, full.weight)
+    x = torch.randn(5, 96)
+    torch.testing.assert_close(sparse(x), full(x), atol=2e-6, rtol=1e-5)
+
+
+def test_a_dense_state_that_does_not_fit_is_an_error_and_changes_nothing():
+    _, sparse = pair("NM 2:4")
+    before = sparse.weight.detach()
+    with pytest.raises(RuntimeError, match=r"SparseLinear: NM.*2"):
+        sparse.load_state_dict(nn.Linear(96, 64).state_dict())
+    with pytest.raises(RuntimeError, match=r"size mismatch for weight: \(63, 96\) for \(64, 96\)"):
+        sparse.load_state_dict(nn.Linear(96, 63).state_dict())
+    with pytest.raises(RuntimeError, match=r"weight in the state_dict is on the meta device"):
+        sparse.load_state_dict(nn.Linear(96, 64, device="meta").state_dict())
+    with pytest.raises(RuntimeError, match=r'Missing key\(s\) in state_dict: "weight", "bias"'):
+        sparse.load_state_dict({})
+    assert torch.equal(sparse.weight, before)
+    assert sparse.load_state_dict({}, strict=False).missing_keys == ["weight", "bias"]
+
+
+def test_a_state_of_another_dtype_is_rounded_as_by_a_plain_layer():
+    dense, sparse = pair()
+    state = {key: tensor.double() for key, tensor in dense.state_dict().items()}
+    sparse.load_state_dict(state)
+    assert sparse.values.dtype == torch.float32
+    assert torch.equal(sparse.weight, dense.weight)
+    half = copy.deepcopy(sparse).bfloat16()
+    half.load_state_dict(state)
+    assert torch.equal(half.weight, dense.weight.bfloat16())
+
+
+def test_int8_states_keep_their_scales():
+    dense, _ = pair()
+    sparse = SparseLinear(quantize_rows(CSR.from_dense(dense.weight.detach())), dense.bias)
+    state = sparse.state_dict()
+    assert set(state) == {"weight", "row_scale", "bias"}
+    assert torch.equal(state["weight"], sparse.matrix.to(torch.float32).to_dense())
+    other = copy.deepcopy(sparse)
+    with torch.no_grad():
+        other.values.zero_()
+        other.row_scale.mul_(3)
+    other.load_state_dict(state, strict=True)
+    assert torch.equal(other.values, sparse.values)
+    assert torch.equal(other.row_scale, sparse.row_scale)
+    with pytest.raises(RuntimeError, match="int8 weights cannot hold this float weight"):
+        other.load_state_dict(dense.state_dict())
+
+
+def test_state_with_keep_vars_is_differentiable():
+    _, sparse = pair()
+    sparse.state_dict(keep_vars=True)["weight"].sum().backward()
+    assert sparse.values.grad.sum() == sparse.matrix.nnz
 
 
 def test_a_state_dict_of_another_structure_is_taken_whole():
@@ -143,7 +242,7 @@ def test_a_state_dict_of_another_structure_is_taken_whole():
     first, second = (SparseLinear.from_dense(layer) for layer in layers)
     x = torch.randn(5, 32)
     first(x)
-    first.load_state_dict(second.state_dict())
+    first.load_state_dict(second.state_dict(destination=FormatState()))
     assert torch.equal(first(x), second(x))
     torch.testing.assert_close(first(x), layers[1](x), atol=2e-6, rtol=1e-5)
 
@@ -154,7 +253,7 @@ def test_a_state_dict_with_bad_indices_is_an_error_and_changes_nothing(bad):
     model = nn.Sequential(sparse)
     x = torch.randn(5, 96)
     before = model(x)
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = {key: tensor.clone() for key, tensor in model.state_dict(destination=FormatState()).items()}
     state["0.col_indices"][3] = bad
     with pytest.raises(RuntimeError, match=r"0: CSR.*col_indices"):
         model.load_state_dict(state)
@@ -167,7 +266,7 @@ def test_a_state_dict_of_another_size_is_an_error_and_changes_nothing():
     x = torch.randn(5, 96)
     before = sparse(x)
     with pytest.raises(RuntimeError, match=r"size mismatch for .*values \(6144,\) for \(1229,\)"):
-        sparse.load_state_dict(other.state_dict())
+        sparse.load_state_dict(other.state_dict(destination=FormatState()))
     assert torch.equal(sparse(x), before)
 
 
@@ -262,6 +361,12 @@ def test_a_wrong_width_names_the_shapes():
     _, sparse = pair()
     with pytest.raises(ValueError, match=r"last size of 96, but x has shape \(5, 95\)"):
         sparse(torch.randn(5, 95))
+
+
+@pytest.mark.parametrize("x", [None, [1.0], "x", np.zeros((2, 96), np.float32)])
+def test_what_is_no_tensor_is_named(x):
+    with pytest.raises(TypeError, match=rf"linear\(x, a\): x is {type(x).__name__}, expected a dense tensor"):
+        pair()[1](x)
 
 
 def test_inference_mode_and_no_grad():
@@ -359,8 +464,20 @@ def test_repr_tells_shape_and_kernel():
 def test_wrong_arguments_name_the_cure():
     with pytest.raises(TypeError, match=r"SparseLinear\.from_dense\(layer\) takes an nn\.Linear"):
         SparseLinear(nn.Linear(2, 2))
+    matrix = pair()[1].matrix
     with pytest.raises(ValueError, match=r"bias needs shape \(64,\), but has \(96,\)"):
-        SparseLinear(pair()[1].matrix, torch.zeros(96))
+        SparseLinear(matrix, torch.zeros(96))
+    with pytest.raises(TypeError, match=r"bias is a list, expected a tensor or None"):
+        SparseLinear(matrix, [0.0] * 64)
+    with pytest.raises(TypeError, match=r"from_dense\(layer\): got Embedding, expected an nn\.Linear"):
+        SparseLinear.from_dense(nn.Embedding(4, 4))
+    with pytest.raises(TypeError, match=r"to_sparse\): got str, expected a callable such as CSR\.from_dense"):
+        SparseLinear.from_dense(nn.Linear(4, 4), "CSR")
+    for n in (-1, 1.5, "8", True):
+        with pytest.raises((TypeError, ValueError), match=r"n"):
+            SparseLinear(matrix, n=n)
+    with pytest.raises((TypeError, ValueError), match="kernel"):
+        SparseLinear(matrix, kernel=3)
 
 
 def test_its_plan_belongs_to_the_layer_alone():

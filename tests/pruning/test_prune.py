@@ -1,13 +1,14 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.nn.utils import prune as torch_prune
 
-from tamis.pruning import Score, apply_masks, prune
+from tamis.pruning import Blocks, NOfM, Score, apply_masks, prune
 
 PATTERNS = ["unstructured", "4x1", "8x1", "16x1", "1x4", "16x16", "32x32"]
 
@@ -325,3 +326,137 @@ def test_meta_and_empty_layers_are_left():
 def test_unknown_inputs_are_a_type_error():
     with pytest.raises(TypeError, match="expected a tensor for model"):
         prune(mlp(), 0.5, method="wanda", calibration=[3])
+
+
+def small():
+    return nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 16))
+
+
+FRACTION = "expected a number between 0 and 1"
+NAMES = r"a name with \* for anything, or a list of them"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"model": [small()]}, TypeError, r"prune\(model\): got list, expected an nn\.Module"),
+        ({"model": nn.Linear}, TypeError, r"prune\(model\): got type"),
+        (
+            {"sparsity": {"0": 0.8}},
+            TypeError,
+            f"got dict, {FRACTION}; for a sparsity by layer see per_layer=",
+        ),
+        ({"sparsity": "0.8"}, TypeError, rf"prune\(sparsity='0.8'\): got str, {FRACTION}"),
+        ({"sparsity": True}, TypeError, rf"prune\(sparsity=True\): got bool, {FRACTION}"),
+        ({"sparsity": float("nan")}, ValueError, r"prune\(sparsity=nan\): expected a fraction"),
+        ({"pattern": (4, 1)}, TypeError, r"pattern=\(4, 1\): expected a name such as"),
+        ({"pattern": None}, TypeError, "pattern=None: expected a name such as"),
+        (
+            {"method": lambda w, norms: w.abs()},
+            TypeError,
+            r"got function, .* becomes one by Score\(name, function\)",
+        ),
+        (
+            {"method": Score("s", lambda w, norms: w.abs(), compare="rows")},
+            ValueError,
+            "a Score of compare='rows'",
+        ),
+        (
+            {"method": Score("s", lambda w, norms: None)},
+            ValueError,
+            "is a NoneType, expected a tensor; nothing was",
+        ),
+        ({"allocation": ["uniform"]}, ValueError, r"allocation=\['uniform'\]\): expected one of"),
+        (
+            {"calibration": 5},
+            TypeError,
+            r"prune\(calibration=\.\.\.\): got int, expected an iterable of model inputs",
+        ),
+        ({"calibration": "x"}, TypeError, r"prune\(calibration=\.\.\.\): got str"),
+        ({"calibration": [None]}, TypeError, "model inputs: got NoneType, expected a tensor"),
+        ({"where": 5}, TypeError, rf"prune\(where=\.\.\.\): got int, expected a predicate .*{NAMES}"),
+        ({"where": ["0", 2]}, TypeError, "got a list that holds other things"),
+        ({"where": []}, ValueError, r"prune\(where=\(\), ignore=\(\)\) chooses none"),
+        ({"ignore": 5}, TypeError, rf"prune\(ignore=\.\.\.\): got int, expected {NAMES}"),
+        (
+            {"per_layer": [("0", 0.5)]},
+            TypeError,
+            "got list, expected a mapping of name patterns to sparsities",
+        ),
+        (
+            {"per_layer": {0: 0.5}},
+            TypeError,
+            r"prune\(per_layer=\.\.\.\): got a dict that holds other things",
+        ),
+        ({"per_layer": {"0": "a"}}, TypeError, rf"per_layer={{'0': 'a'}}\): got str, {FRACTION}"),
+        ({"per_layer": {"0": None}}, TypeError, rf"per_layer={{'0': None}}\): {FRACTION}"),
+        ({"compare": ["row"]}, ValueError, r"compare=\['row'\]\): expected"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_say_what_is_right(arguments, error, message):
+    arguments = {"model": small(), "sparsity": 0.8} | arguments
+    before = (
+        [p.clone() for p in arguments["model"].parameters()]
+        if isinstance(arguments["model"], nn.Module)
+        else []
+    )
+    with pytest.raises(error, match=message):
+        prune(**arguments)
+    for old, new in zip(before, arguments["model"].parameters() if before else (), strict=True):
+        assert torch.equal(old, new)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sparsities"),
+    [
+        ({"sparsity": np.float32(0.75)}, (0.75, 0.75)),
+        ({"sparsity": 1}, (1.0, 1.0)),
+        ({"sparsity": None, "pattern": NOfM(2, 4)}, (0.5, 0.5)),
+        ({"pattern": Blocks(4, 1)}, (0.75, 0.75)),
+        ({"where": ["0"]}, (0.75, 0.0)),
+        ({"where": iter(("0", "2"))}, (0.75, 0.75)),
+        ({"where": {"2"}}, (0.0, 0.75)),
+        ({"ignore": "0"}, (0.0, 0.75)),
+        ({"ignore": None}, (0.75, 0.75)),
+        ({"calibration": torch.ones(8, 32)}, (0.75, 0.75)),
+        ({"calibration": {"input": torch.ones(8, 32)}}, (0.75, 0.75)),
+    ],
+)
+def test_what_a_user_would_expect_is_taken(arguments, sparsities):
+    report = prune(small(), **{"sparsity": 0.75} | arguments)
+    assert tuple(row.sparsity for row in report.rows) == sparsities
+
+
+def test_one_calibration_tensor_is_one_pass():
+    """Not a pass for each of its rows."""
+    shapes = []
+    model = small()
+    model.register_forward_pre_hook(lambda module, args: shapes.append(tuple(args[0].shape)))
+    prune(model, 0.8, calibration=torch.ones(8, 32))
+    assert shapes == [(8, 32)]
+
+
+def test_unknown_zeros_are_not_printed():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.Linear(8, 8))
+    report = prune(model, 0.5)
+    assert report.rows[0].zeros is None
+    assert "%" not in str(report).splitlines()[2].partition("left")[0]
+
+
+@pytest.mark.parametrize(
+    ("masks", "error", "message"),
+    [
+        (None, TypeError, "got NoneType, expected a mapping of names to bool tensors"),
+        ({"0.weight": 1}, TypeError, "expected a mapping of names to bool tensors"),
+        ({"zz": torch.ones(1, dtype=torch.bool)}, ValueError, "Sequential has no parameter 'zz'"),
+        (
+            {"0.weight": torch.ones(64, 32)},
+            ValueError,
+            r"0\.weight needs a bool mask of \(64, 32\), but has a torch\.float32",
+        ),
+        ({"0.weight": torch.ones(64, 1, dtype=torch.bool)}, ValueError, r"mask of \(64, 1\)"),
+    ],
+)
+def test_masks_that_do_not_fit_are_an_error(masks, error, message):
+    with pytest.raises(error, match=message):
+        apply_masks(small(), masks)

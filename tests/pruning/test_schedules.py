@@ -38,3 +38,16 @@ def test_gradual_pruning_only_ever_adds_zeros():
         assert (zero | ~before).all()
         before = zero
     assert int(before.sum()) == 230
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: one_shot(5, final=80),
+        lambda: cubic(5, final=80, end=9),
+        lambda: cubic(5, final=0.8, initial=-1, end=9),
+    ],
+)
+def test_sparsities_out_of_range_are_an_error(call):
+    with pytest.raises(ValueError, match="expected a fraction of zeros between 0 and 1"):
+        call()

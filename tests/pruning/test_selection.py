@@ -1,8 +1,9 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tamis.pruning.patterns import parse_pattern
+from tamis.pruning.patterns import Blocks, NOfM, parse_pattern
 from tamis.pruning.selection import keep_top, select
 
 
@@ -29,3 +30,18 @@ def test_rows_compete_apart_and_layers_as_a_whole():
     assert select(score, cut, 0.5, "row").tolist() == [[False, False, True, True]] * 2
     assert select(score, cut, 0.5, "layer").tolist() == [[False] * 4, [True] * 4]
     assert select(score, parse_pattern("2:4"), 0.5, "row").tolist() == [[False, False, True, True]] * 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "pattern", "sparsity", "compare", "message"),
+    [
+        ((8, 8), Blocks(1, 1), 0.5, "rows", "compare='rows'"),
+        ((8, 8), Blocks(1, 1), 2, "row", "sparsity=2"),
+        ((8,), Blocks(1, 1), 0.5, "row", r"expected a score \(m, k\) and not \(8,\)"),
+        ((8, 8), Blocks(3, 1), 0.5, "row", "8 rows do not divide into 3x1"),
+        ((8, 6), NOfM(2, 4), 0.5, "row", "6 columns do not divide into 2:4"),
+    ],
+)
+def test_wrong_arguments_are_named(shape, pattern, sparsity, compare, message):
+    with pytest.raises(ValueError, match=message):
+        select(torch.rand(shape), pattern, sparsity, compare)

@@ -123,11 +123,12 @@ def test_a_folder_is_held_by_one_process_until_it_dies(
     with caplog.at_level(logging.WARNING, "tamis"):
         waiting = threading.Thread(target=enter)
         waiting.start()
-        time.sleep(0.3)
+        while waiting.is_alive() and "waiting for it" not in caplog.text:
+            time.sleep(0.01)
         assert not entered.is_set()
         holder.kill()
         holder.communicate()
-        waiting.join(timeout=20)
+        waiting.join()
     assert entered.is_set()
     assert "waiting for it" in caplog.text
 

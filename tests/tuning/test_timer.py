@@ -100,9 +100,7 @@ def test_a_busy_neighbour_shows_as_waiting():
         "try: print(time_interleaved({'a': lambda: sum(range(100_000))}, budget_s=0.3)['a'].waiting)\n"
         "finally: [neighbour.kill() for neighbour in neighbours]\n"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
-    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert float(found.stdout) > 0.25
 
 
@@ -165,9 +163,10 @@ def test_no_contestant_is_an_error():
         time_interleaved({})
 
 
-def test_real_clock_orders_sleeps():
+def test_real_clock_shows_no_sleep_shorter_than_it_is():
+    """A loaded machine makes sleeps longer, never shorter."""
     timings = time_interleaved(
         {"short": lambda: time.sleep(0.001), "long": lambda: time.sleep(0.01)}, budget_s=0.1, min_samples=3
     )
-    assert timings["short"].median_us < timings["long"].median_us
     assert timings["short"].median_us >= 1000.0
+    assert timings["long"].median_us >= 10_000.0

@@ -74,6 +74,14 @@ class Layout:
             numbers |= dict(zip(("n", "m"), self.pattern, strict=True))  # type: ignore[arg-type]
         return self.format(**components, **numbers)
 
+    def from_dense(self, w: Tensor, row_scale: Tensor | None = None) -> SparseMatrix:
+        """Return the matrix of this format that stores the nonzeros of a dense one; see its ``from_dense``."""
+        if self.format is BSR:
+            return BSR.from_dense(w, (self.pattern[0], self.pattern[1]), row_scale=row_scale)
+        if self.format is NM:
+            return NM.from_dense(w, *self.pattern, row_scale=row_scale)
+        return (Bitmap if self.format is Bitmap else CSR).from_dense(w, row_scale=row_scale)
+
     def _keys(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Numbers that ascend in the order of ``values``."""
         height, width = self.pattern if self.format is BSR else (1, 1)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from tamis.inspect.where import Where, chosen
+from tamis.inspect.where import Where, checked_where, chosen
 
 
 def linear_layers(model: nn.Module, where: Where | None = None) -> dict[str, nn.Linear]:
@@ -11,9 +11,10 @@ def linear_layers(model: nn.Module, where: Where | None = None) -> dict[str, nn.
     Parameters
     ----------
     model : nn.Module
-    where : str or callable, optional
-        Which of them: a pattern of names ("encoder.*") or a predicate (name, module) -> bool. Default: all.
+    where : str, iterable of str or callable, optional
+        Which of them: a pattern of names ("encoder.*"), several, or a predicate (name, module) -> bool. Default: all.
     """
+    where = checked_where("linear_layers", where)
     return {
         name: module
         for name, module in model.named_modules()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from tamis.inspect.memory import memory_of
+from tamis.inspect.memory import is_plain, memory_of
 
 ATTENTION_WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 
@@ -64,6 +64,13 @@ def _obstacle(module: nn.Module, weight: Tensor | None, strangers: list[str]) ->
         return f"shares its memory with {strangers[0]}, which is no linear layer"
     if weight.is_meta:
         return "is on the meta device, without values"
+    if not is_plain(weight):
+        what = (
+            type(weight).__name__
+            if type(weight) is not nn.Parameter
+            else str(weight.layout).removeprefix("torch.")
+        )
+        return f"its weight is a {what}, whose numbers are not plainly in memory"
     if not weight.is_floating_point():
         return f"has {weight.dtype} weights"
     return None if weight.numel() else "has no weights"

@@ -2,12 +2,22 @@
 
 import ctypes
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is numbers in memory: not of a subclass (quantised, distributed), a sparse layout or a quantised dtype."""
+    return (
+        type(tensor) in (Tensor, nn.Parameter, nn.Buffer)
+        and tensor.layout == torch.strided
+        and not tensor.is_quantized
+    )
 
 
 def memory_of(tensor: Tensor) -> tuple[object, ...]:
     """Identify the memory a tensor looks at: equal for tied weights, also when they are different objects."""
-    if tensor.is_meta or not tensor.numel():
+    if tensor.is_meta or not is_plain(tensor) or not tensor.numel():
         return (id(tensor),)
     start = tensor.untyped_storage().data_ptr()
     return (tensor.device, tensor.dtype, start, tensor.storage_offset(), tuple(tensor.shape), tensor.stride())

@@ -6,7 +6,15 @@ from tamis.inspect.linear_weights import LinearWeight
 from tamis.inspect.tracing import LayerUse
 from tamis.inspect.where import Where, chosen
 
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+HOOKS = (
+    *("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"),
+    *(
+        "_state_dict_hooks",
+        "_state_dict_pre_hooks",
+        "_load_state_dict_pre_hooks",
+        "_load_state_dict_post_hooks",
+    ),
+)
 
 
 def obstacle(target: LinearWeight, model: nn.Module, where: Where | None) -> str | None:
@@ -18,13 +26,26 @@ def obstacle(target: LinearWeight, model: nn.Module, where: Where | None) -> str
         return target.obstacle
     if not isinstance(layer, nn.Linear):
         return f"{type(layer).__name__} multiplies by it itself, without a linear layer"
-    if type(layer) is not nn.Linear:
-        return f"is a {type(layer).__name__}, whose additions to nn.Linear would be lost"
-    if hooks := sum(len(getattr(layer, kind)) for kind in HOOKS):
-        return f"has {hooks} hook{'s' * (hooks > 1)}, which would be lost"
+    if lost := additions(layer, nn.Linear):
+        return lost
     for alias in target.aliases:
         if model.get_submodule(alias.rpartition(".")[0]) is not layer:
             return f"shares its memory with {alias}; apart, they would take twice the memory"
+    return None
+
+
+def additions(layer: nn.Module, kind: type[nn.Module]) -> str | None:
+    """Say what a layer has that a plain one of ``kind`` has not, and that would be lost with it; None if nothing."""
+    if type(layer) is not kind:
+        return f"is a {type(layer).__name__}, whose additions to nn.{kind.__name__} would be lost"
+    if hooks := sum(len(getattr(layer, table)) for table in HOOKS):
+        return f"has {hooks} hook{'s' * (hooks > 1)}, which would be lost"
+    if "forward" in vars(layer):
+        return "has a forward of its own, which would be lost"
+    if kind is nn.Linear and (
+        more := {*layer._parameters, *layer._buffers, *layer._modules} - {"weight", "bias"}
+    ):
+        return f"also holds {', '.join(sorted(more))}, which would be lost"
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tamis.inspect.calls import watching_calls
 from tamis.inspect.running import ModelInputs, evaluating, run_model
 
 # Rows that are converted to the Gram matrix's dtype at a time.
@@ -63,8 +64,8 @@ def layer_statistics(
     """
     found: dict[nn.Module, LayerStatistics] = {}
 
-    def add(layer: nn.Module, args: tuple[Tensor, ...]) -> None:
-        rows = args[0].detach().flatten(0, -2)
+    def add(layer: nn.Module, x: Tensor) -> None:
+        rows = x.detach().reshape(-1, x.shape[-1])
         squares = rows.double().square().sum(0)
         if layer not in found:
             k = rows.shape[1]
@@ -78,12 +79,7 @@ def layer_statistics(
                 part = part.to(statistics.gram.dtype)
                 statistics.gram.addmm_(part.T, part)
 
-    hooks = [layer.register_forward_pre_hook(add) for layer in layers]
-    try:
-        with evaluating(model):
-            for batch in batches:
-                run_model(model, batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with evaluating(model), watching_calls(layers, add):
+        for batch in batches:
+            run_model(model, batch)
     return found

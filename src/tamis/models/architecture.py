@@ -49,7 +49,12 @@ class Architecture:
 
 
 def describe(model: nn.Module) -> Architecture | None:
-    """Describe a model of ``transformers``; None for any other."""
+    """Describe a model of ``transformers``; None for any other.
+
+    Raises
+    ------
+    ValueError   if it is quantised: what its modules hold cannot be built again from the configuration.
+    """
     transformers = sys.modules.get(
         "transformers"
     )  # unless it is imported, the model cannot be one of its own
@@ -58,8 +63,19 @@ def describe(model: nn.Module) -> Architecture | None:
     name = type(model).__name__
     if getattr(transformers, name, None) is not type(model):
         return None  # a subclass of somebody's own
+    if quantisation := getattr(model.config, "quantization_config", None):
+        raise ValueError(
+            f"save_sparse(model): this {name} is quantised ({quantisation_method(quantisation)}), and only float weights can be "
+            "pruned and saved sparse. Take the model that is not quantised, or model.dequantize() where transformers can."
+        )
     config = json.loads(model.config.to_json_string(use_diff=False))
     return Architecture(name, _architecture_only(config), model.config._attn_implementation or "eager")
+
+
+def quantisation_method(config: Any) -> str:
+    """Name of the method in a ``quantization_config``, an object or what JSON has of it."""
+    named = config.get("quant_method") if isinstance(config, dict) else getattr(config, "quant_method", None)
+    return str(getattr(named, "value", named) or type(config).__name__)
 
 
 @torch.inference_mode(False)  # parameters made in inference mode could never be trained

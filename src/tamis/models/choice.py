@@ -85,15 +85,21 @@ def fitting_formats(weight: Tensor) -> dict[str, Callable[[Tensor], SparseMatrix
 
 
 def relative_error(layer: nn.Linear, sparse: SparseLinear, sample: Tensor) -> float:
-    """Largest deviation of the sparse output from the dense layer in float64, relative to its largest value."""
+    """Largest deviation of the sparse output from the dense layer in float64, relative to its largest finite value.
+
+    Where both are the same infinity, or both NaN, they do not deviate.
+    """
     with torch.no_grad():
         # A few outputs at a time: the whole weight in float64 would take twice the layer's memory.
         x = sample.double()
         exact = torch.cat([x @ rows.double().T for rows in layer.weight.split(OUTPUTS)], dim=1)
         if layer.bias is not None:
             exact += layer.bias.double()
-        off = (sparse(sample.to(layer.weight.dtype)).double() - exact).abs().max()
-        return float(off / exact.abs().max().clamp(min=torch.finfo(torch.float64).tiny))
+        y = sparse(sample.to(layer.weight.dtype)).double()
+        same = (y == exact) | (y.isnan() & exact.isnan())
+        off = (y - exact).abs().masked_fill(same, 0).max()
+        largest = exact.abs().masked_fill(~exact.isfinite(), 0).max()
+        return float(off / largest.clamp(min=torch.finfo(torch.float64).tiny))
 
 
 def _measure(

@@ -30,7 +30,8 @@ class Manifest:
     model_class : str
         For people: the class of the model.
     tensors : str
-        Name of the safetensors file beside the manifest; its keys are those of the model's ``state_dict``.
+        Name of the safetensors file beside the manifest; its keys are those of the model's ``state_dict``, but that a
+        sparse layer has the tensors of its format in the place of ``weight``.
     sha256 : str
         Of that file.
     layers : dict

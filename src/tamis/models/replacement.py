@@ -14,7 +14,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from tamis.inspect import ModelInputs, evaluating, run_model
+from tamis.inspect import ModelInputs, evaluating, run_model, watching_calls
 from tamis.nn import SparseLinear
 
 
@@ -84,15 +84,15 @@ class Replacements:
         self._former[sparse] = _Former(name, weakref.ref(layer), weakref.ref(layer.weight), calls)
         swap(self._model, {layer: sparse})
 
-    def put_back_missed(self, inputs: ModelInputs) -> set[str]:
+    def put_back_missed(self, inputs: ModelInputs) -> dict[str, int]:
         """Run the model, and put back the layers whose sparse form it did not call as often as the dense one.
 
         Those are layers which the model also reaches by another way than its attributes (a plain list, a closure).
 
         Returns
         -------
-        set of str
-            Their names.
+        dict
+            Their names -> how often the sparse form was called.
 
         Raises
         ------
@@ -106,21 +106,17 @@ class Replacements:
                 "It is dense again. Leave the layer out that its code treats as an nn.Linear: sparsify(..., where=...)."
             ) from error
         missed = [sparse for sparse, former in self._former.items() if calls[sparse] != former.calls]
-        names = {self._former[sparse].name for sparse in missed}
+        counts = {self._former[sparse].name: calls[sparse] for sparse in missed}
         self._put_back(missed)
-        return names
+        return counts
 
     def _count_calls(self, inputs: ModelInputs) -> Counter[nn.Module]:
         calls: Counter[nn.Module] = Counter()
-        hooks = [
-            layer.register_forward_hook(lambda module, *_: calls.update([module])) for layer in self._former
-        ]
-        try:
-            with evaluating(self._model):
-                run_model(self._model, inputs)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        with (
+            evaluating(self._model),
+            watching_calls(self._former, lambda layer, _: calls.update([layer])),
+        ):
+            run_model(self._model, inputs)
         return calls
 
     def _put_back(self, layers: list[SparseLinear]) -> None:
@@ -130,12 +126,17 @@ class Replacements:
             swap(self._model, {sparse: _dense_again(sparse, former.weight()) if layer is None else layer})
 
 
-def _dense_again(sparse: SparseLinear, weight: Tensor | None) -> nn.Linear:
-    """Build the layer that a sparse one replaced: equal numbers, and the parameters themselves that still live."""
+def dense_of(sparse: SparseLinear) -> nn.Linear:
+    """Build the ``nn.Linear`` of equal numbers, with the same bias parameter and mode."""
     layer = sparse.to_dense()
     layer.bias = sparse.bias  # type: ignore[assignment]  # None is right where there is no bias
+    layer.weight.requires_grad_(sparse.values.requires_grad)
+    return layer
+
+
+def _dense_again(sparse: SparseLinear, weight: Tensor | None) -> nn.Linear:
+    """Build the layer that a sparse one replaced: equal numbers, and the parameters themselves that still live."""
+    layer = dense_of(sparse)
     if weight is not None:
         layer.weight = weight
-    else:
-        layer.weight.requires_grad_(sparse.values.requires_grad)
     return layer

@@ -16,7 +16,7 @@ class SparsifiedLayer:
     shape : (int, int)
         Outputs m, inputs k.
     sparsity : float
-        Zeros per weight.
+        Zeros per weight; 0 where the weights are not known (``dense_bytes`` is 0).
     replaced : bool
         Whether it is a :class:`SparseLinear` now.
     reason : str
@@ -82,12 +82,17 @@ class SparsifyReport:
 
     def _why_none(self) -> str:
         """Dense is called right only where it was compared, and won."""
-        compared = sum(row.sparse_ms is not None for row in self.rows)
-        if compared == len(self.rows):
+        compared = [r for r in self.rows if r.dense_ms is not None and r.sparse_ms is not None]
+        won = sum((r.dense_ms or 0.0) <= (r.sparse_ms or 0.0) for r in compared)
+        if won == len(self.rows):
             return "dense is the right choice here."
-        if compared:
-            return f"dense won in the {compared} that could be compared; the verdicts say why the others could not."
-        return "none could be compared with a sparse one; the verdicts say why."
+        if not compared:
+            return "none could be compared with a sparse one; the verdicts say why."
+        if won == len(compared):
+            return (
+                f"dense won in the {won} that could be compared; the verdicts say why the others could not."
+            )
+        return f"dense won in {won} of them; the verdicts say why the others are dense."
 
     def summary(self) -> str:
         """Say in a line how many layers are sparse now, and what that does to their time and memory."""
@@ -110,7 +115,7 @@ def _cells(row: SparsifiedLayer) -> tuple[str, ...]:
     return (
         row.name or "(the model)",
         "{}x{}".format(*row.shape),
-        f"{row.sparsity:.1%}",
+        f"{row.sparsity:.1%}" if row.dense_bytes else "",
         _tokens(row.tokens),
         row.format or "",
         row.kernel or "",

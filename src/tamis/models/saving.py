@@ -5,17 +5,19 @@ always holds a whole model, the old one or the new one, whenever the writer is k
 """
 
 import re
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tamis.formats import from_record, to_record
-from tamis.inspect import memory_of
+from tamis.inspect import additions, is_plain, memory_of
 from tamis.models import architecture
 from tamis.models.manifest import FILE, Manifest, SavedLayer, read_manifest, to_json
 from tamis.models.replacement import swap
-from tamis.nn import PLANNED_N, SparseLinear
+from tamis.nn import PLANNED_N, FormatState, SparseLinear
 from tamis.storage import (
     read_tensors,
     remove_leftovers,
@@ -31,8 +33,8 @@ ABANDONED_S = 3600
 def save_sparse(model: nn.Module, folder: str | Path) -> None:
     """Save a model with its SparseLinear layers; :func:`load_sparse` restores it bit for bit.
 
-    Saved are the tensors of ``state_dict`` and how the sparse ones are to be read; for models of ``transformers`` also
-    the architecture. A model that the folder already holds is replaced, in one step. Nothing is pickled.
+    Saved are the tensors of ``state_dict``, those of sparse layers in their format, and how these are to be read; for models
+    of ``transformers`` also the architecture. A model that the folder already holds is replaced, in one step. Nothing is pickled.
 
     Parameters
     ----------
@@ -43,8 +45,8 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
 
     Raises
     ------
-    TypeError    if ``state_dict`` holds something else than tensors.
-    ValueError   if a tensor has no values (meta device), or the folder is a file.
+    TypeError    if ``state_dict`` holds something else than plain tensors: quantised ones, subclasses, other objects.
+    ValueError   if a tensor has no values (meta device), a transformers model is quantised, or the folder is a file.
 
     Examples
     --------
@@ -56,7 +58,11 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
     >>> type(again[0]).__name__
     'SparseLinear'
     """
-    folder = Path(folder)
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"save_sparse(model, folder): model is a {type(model).__name__}, expected an nn.Module."
+        )
+    folder = _path("save_sparse(model, folder)", folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"save_sparse(model, {str(folder)!r}): expected a folder, but this is a file.")
     if isinstance(model, SparseLinear):
@@ -91,8 +97,8 @@ def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module
     ----------
     folder : path
     model : nn.Module, optional
-        The model as it was before ``sparsify``, with any numbers: its ``nn.Linear`` layers are replaced, in place,
-        where the saved ones are sparse. Models of ``transformers`` need none: they are built from the saved
+        The model as it was before ``sparsify``, with any numbers or on the meta device: its ``nn.Linear`` layers are
+        replaced, in place, where the saved ones are sparse. Models of ``transformers`` need none: they are built from the saved
         configuration, in eval mode.
 
     Returns
@@ -114,7 +120,12 @@ def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module
     >>> torch.equal(again(x), model(x))
     True
     """
-    folder = Path(folder)
+    folder = _path("load_sparse(folder)", folder)
+    if not isinstance(model, nn.Module | None):
+        cure = f"; did you mean {model.__name__}(...)?" if isinstance(model, type) else "."
+        raise TypeError(
+            f"load_sparse(folder, model): model is a {type(model).__name__}, expected an nn.Module{cure}"
+        )
     manifest = read_manifest(folder)
     tensors = _read_tensors(folder / manifest.tensors, manifest.sha256)
     if model is None:
@@ -131,15 +142,21 @@ def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module
     return model
 
 
+def _path(call: str, folder: object) -> Path:
+    if not isinstance(folder, str | PathLike):
+        raise TypeError(f"{call}: folder is a {type(folder).__name__}, expected a path.")
+    return Path(folder)
+
+
 def _distinct(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Split ``state_dict`` into tensors, each memory once, and the keys that are other names of them."""
     tensors: dict[str, Tensor] = {}
     tied: dict[str, str] = {}
     first: dict[object, str] = {}
-    for key, tensor in model.state_dict().items():
-        if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
+    for key, tensor in model.state_dict(destination=FormatState()).items():
+        if not isinstance(tensor, Tensor) or not is_plain(tensor):
             raise TypeError(
-                f"save_sparse(model): {key} is no dense tensor, and nothing else is saved (no pickle)."
+                f"save_sparse(model): {key} is a {type(tensor).__name__}, no dense tensor, and nothing else is saved (no pickle)."
             )
         if tensor.is_meta:
             raise ValueError(f"save_sparse(model): {key} is on the meta device, without values.")
@@ -187,6 +204,8 @@ def _sparse_layer(
     matrix = from_record(f"{call}: {name}", own, saved.format)
     if not isinstance(old, nn.Linear | SparseLinear):
         raise ValueError(f"{call}: {name} is saved as a sparse layer, but is a {type(old).__name__} here.")
+    if lost := additions(old, SparseLinear if isinstance(old, SparseLinear) else nn.Linear):
+        raise ValueError(f"{call}: {name} is saved as a plain sparse layer, but here {lost}.")
     here, there = (old.out_features, old.in_features), matrix.shape
     if here != there or (old.bias is None) != (bias is None):
         raise ValueError(
@@ -210,26 +229,52 @@ def _fill(
     """Put the sparse layers in their places and copy all tensors but their weights; on error put the former back."""
     replacements: dict[nn.Module, nn.Module] = dict(layers.values())
     swap(model, replacements)
-    modules = model.named_modules(remove_duplicate=False)
-    sparse = {
-        f"{name}.{key}"
-        for name, module in modules
-        if isinstance(module, SparseLinear)
-        for key in module.matrix.components()
-    }
-    rest = {key: tensor for key, tensor in state.items() if key not in sparse}
+    modules = dict(model.named_modules(remove_duplicate=False))
+
+    def in_format(key: str) -> bool:
+        """Whether a key is of a sparse layer's matrix, which is there already."""
+        name, _, own = key.rpartition(".")
+        return own != "bias" and isinstance(modules.get(name), SparseLinear)
+
+    rest = {key: tensor for key, tensor in state.items() if not in_format(key)}
+    former: list[tuple[dict[str, Any], str, Tensor]] = []
     try:
+        former = _off_meta(call, model)
         _take_dtypes(model, rest)
         result = model.load_state_dict(rest, strict=False)
-        missing = sorted(set(result.missing_keys) - sparse)
+        missing = sorted(key for key in result.missing_keys if not in_format(key))
         if missing or result.unexpected_keys:
             raise ValueError(
                 f"{call}: the model is not the saved one: it has {missing or 'nothing'} that the file has not, "
                 f"and the file has {result.unexpected_keys or 'nothing'} that it has not."
             )
     except (RuntimeError, ValueError) as error:
+        for table, name, tensor in former:
+            table[name] = tensor
         swap(model, {new: old for old, new in replacements.items()})
         raise error if isinstance(error, ValueError) else ValueError(f"{call}: {error}") from None
+
+
+def _off_meta(call: str, model: nn.Module) -> list[tuple[dict[str, Any], str, Tensor]]:
+    """Give tensors on the meta device memory to be filled, the same for all names of one; return what stood where."""
+    former: list[tuple[dict[str, Any], str, Tensor]] = []
+    made: dict[Tensor, Tensor] = {}
+    for name, module in model.named_modules():
+        for key in module._non_persistent_buffers_set:
+            if (buffer := module._buffers.get(key)) is not None and buffer.is_meta:
+                raise ValueError(
+                    f"{call}: {name}.{key} is on the meta device, and no saved file holds it (persistent=False). "
+                    "Make the model on the CPU: without torch.device('meta')."
+                )
+        for table in (module._parameters, module._buffers):
+            former += [(table, key, t) for key, t in table.items() if t is not None and t.is_meta]
+    for table, key, tensor in former:
+        if tensor not in made:
+            empty = torch.empty_like(tensor, device="cpu")
+            is_parameter = isinstance(tensor, nn.Parameter)
+            made[tensor] = nn.Parameter(empty, tensor.requires_grad) if is_parameter else empty
+        table[key] = made[tensor]
+    return former
 
 
 def _take_dtypes(model: nn.Module, state: dict[str, Tensor]) -> None:

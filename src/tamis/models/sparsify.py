@@ -1,8 +1,10 @@
 """sparsify(model): dense module -> sparse module, layer by layer, where it pays."""
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import Callable
+from numbers import Real
 from typing import Literal
 
 import torch
@@ -13,7 +15,10 @@ from tamis.inspect import (
     LinearWeight,
     ModelInputs,
     Where,
+    checked_where,
+    chosen,
     find_linear_weights,
+    is_plain,
     obstacle,
     return_free_memory,
     trace,
@@ -57,8 +62,8 @@ def sparsify(
         Time both on this machine, or trust the cost model, which is quick and repeatable.
     replace : "where_faster" or "everywhere"
         "everywhere" takes the best sparse form of each layer even where dense is faster.
-    where : str or callable, optional
-        Which layers to look at: a pattern of names ("encoder.*") or a predicate (name, module) -> bool.
+    where : str, iterable of str or callable, optional
+        Which layers to look at: a pattern of names ("encoder.*"), several, or a predicate (name, module) -> bool.
     budget_s : float
         Seconds to measure per layer.
     progress : callable, optional
@@ -84,7 +89,8 @@ def sparsify(
     >>> torch.allclose(model(x), before, atol=1e-5), report.rows[0].replaced
     (True, True)
     """
-    _check_arguments(model, times, replace)
+    _check_arguments(model, times, replace, budget_s, progress)
+    where = checked_where("sparsify", where)
     queue = _candidates(model, where)
     count = len(queue)
     free = [target.module for target, reason in queue if reason is None]
@@ -105,7 +111,9 @@ def sparsify(
         del target
         missed = replaced.put_back_missed(example_inputs)
     return_free_memory()
-    return SparsifyReport(tuple(_put_back(row) if row.name in missed else row for row in rows), times)
+    return SparsifyReport(
+        tuple(_put_back(row, missed[row.name]) if row.name in missed else row for row in rows), times
+    )
 
 
 def _candidates(model: nn.Module, where: Where | None) -> deque[tuple[LinearWeight, str | None]]:
@@ -113,10 +121,25 @@ def _candidates(model: nn.Module, where: Where | None) -> deque[tuple[LinearWeig
     targets = find_linear_weights(model)
     if not targets:
         raise ValueError(f"sparsify(model): {type(model).__name__} has no nn.Linear that is still dense.")
+    if not any(chosen(target.name, target.module, where) for target in targets):
+        some = ", ".join(repr(target.name) for target in targets[:3])
+        raise ValueError(
+            f"sparsify(where={where!r}) chooses none of the model's {len(targets)} layers ({some}, ...)."
+        )
     return deque((target, obstacle(target, model, where)) for target in targets)
 
 
-def _check_arguments(model: nn.Module, times: str, replace: str) -> None:
+def _check_arguments(
+    model: nn.Module, times: object, replace: object, budget_s: object, progress: object
+) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"sparsify(model): got {type(model).__name__}, expected an nn.Module.")
+    if not isinstance(budget_s, Real) or not 0 < budget_s < math.inf:
+        raise ValueError(f"sparsify(budget_s={budget_s!r}): expected seconds, more than 0.")
+    if progress is not None and not callable(progress):
+        raise TypeError(
+            f"sparsify(progress=...): got {type(progress).__name__}, expected a callable (done, layers, name)."
+        )
     if times not in ("measured", "predicted") or replace not in ("where_faster", "everywhere"):
         raise ValueError(
             f"sparsify(times={times!r}, replace={replace!r}): expected times 'measured' or 'predicted', "
@@ -168,7 +191,7 @@ def _judge(
 def _first_row(target: LinearWeight) -> SparsifiedLayer:
     """Start the report's row with what is known without running anything."""
     weight = target.weight
-    if weight is None or weight.is_meta:
+    if weight is None or weight.is_meta or not is_plain(weight):
         return SparsifiedLayer(target.name, target.shape, 0.0, replaced=False, reason="")
     zeros = 1 - float(weight.count_nonzero()) / weight.numel() if weight.numel() else 0.0
     return SparsifiedLayer(
@@ -182,6 +205,9 @@ def _speed(best: Contender, times: Times) -> str:
     return f"dense is {best.sparse_ms / best.dense_ms:.2f}x as fast ({times})"
 
 
-def _put_back(row: SparsifiedLayer) -> SparsifiedLayer:
-    reason = "the model also reaches it by another way than its attributes"
+def _put_back(row: SparsifiedLayer, calls: int) -> SparsifiedLayer:
+    reason = (
+        f"called {calls} times once sparse, {len(row.tokens)} times before: the model also reaches it by another way than its "
+        "attributes, or calls only what is an nn.Linear"
+    )
     return dataclasses.replace(row, replaced=False, reason=reason, sparse_bytes=0)

@@ -1,5 +1,5 @@
 """Modules over the ops."""
 
-from tamis.nn.sparse_linear import PLANNED_N, SparseLinear
+from tamis.nn.sparse_linear import PLANNED_N, FormatState, SparseLinear
 
-__all__ = ["PLANNED_N", "SparseLinear"]
+__all__ = ["PLANNED_N", "FormatState", "SparseLinear"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
@@ -10,9 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from tamis.formats import CSR, Layout, SparseMatrix
+from tamis.nn.dense_weight import DenseWeight
 from tamis.ops.spmm import SpmmPlan, linear_packed, plan_spmm
 
 PLANNED_N = 128  # rows of x that a kernel is chosen for, unless the caller knows better
+
+
+class FormatState(OrderedDict[str, Any]):
+    """A destination for ``state_dict`` that gets the tensors of each sparse layer's format, instead of a dense weight."""
+
+    _metadata: OrderedDict[str, Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._metadata = OrderedDict()  # what state_dict gives a destination of its own
 
 
 class SparseLinear(nn.Module):
@@ -21,7 +33,8 @@ class SparseLinear(nn.Module):
     The stored weights are the parameter ``values``, in the order in which the kernel reads them: the layer holds its
     numbers once, and any write to them is seen at the next call. Slots of padding stand between
     them; they take no part in any product, and their gradient is zero. The structure is in buffers that stay out of
-    ``state_dict``: that holds the component tensors of the format the layer was made from, for any machine to read.
+    ``state_dict``: that holds ``weight`` and ``bias`` as an ``nn.Linear`` does, so that every program that reads one can
+    load it, and every layer of this class too. :func:`tamis.save_sparse` writes the format's own tensors.
 
     Parameters
     ----------
@@ -96,7 +109,19 @@ class SparseLinear(nn.Module):
             Dense (m, k) -> format; CSR by default, ``partial(BSR.from_dense, blocksize=(4, 1))`` for others.
         kernel, n : optional
             As for the constructor.
+
+        Raises
+        ------
+        TypeError   if ``layer`` is no ``nn.Linear``, or ``to_sparse`` cannot be called.
         """
+        if not isinstance(layer, nn.Linear):
+            raise TypeError(
+                f"SparseLinear.from_dense(layer): got {type(layer).__name__}, expected an nn.Linear; SparseLinear(matrix, bias) takes a matrix."
+            )
+        if not callable(to_sparse):
+            raise TypeError(
+                f"SparseLinear.from_dense(layer, to_sparse): got {type(to_sparse).__name__}, expected a callable such as CSR.from_dense."
+            )
         new = cls(to_sparse(layer.weight.detach()), layer.bias, kernel=kernel, n=n)
         new.values.requires_grad_(layer.weight.requires_grad)
         return new.train(layer.training)
@@ -108,21 +133,29 @@ class SparseLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """W as a dense tensor, shape (m, k), built anew at each reading; differentiable in ``values``."""
-        return self.matrix.to_dense()
+        """W as a dense tensor, shape (m, k), differentiable in ``values``.
+
+        Its numbers are made at the first operation on it, anew at each reading; shape, dtype and device cost nothing.
+        Writing to it is a RuntimeError, since the copy would be lost. ``weight.detach()`` is an ordinary tensor.
+        """
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return self._dense(self.values)
+        dtype = self.values.dtype if self.row_scale is None else torch.float32
+        return DenseWeight(self.values, self._dense, (self.out_features, self.in_features), dtype)
 
     @property
     def nbytes(self) -> int:
         """Bytes of everything that the layer holds: numbers, structure, bias."""
         return sum(tensor.nbytes for tensor in (*self.parameters(), *self.buffers()))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (..., k) to (..., m), in the dtype of the weights.
+    def forward(self, input: Tensor) -> Tensor:
+        """Map input (..., k) to (..., m), in the dtype of the weights.
 
         Under autocast the product is taken in the dtype of the weights, and the result has autocast's dtype, as
         that of ``nn.Linear``.
         """
-        if not torch.is_autocast_enabled(x.device.type):
+        x = input  # nn.Linear's name for it, since some models call layer(input=x)
+        if not isinstance(x, Tensor) or x.is_meta or not torch.is_autocast_enabled(x.device.type):
             return linear_packed(self.plan, self.values, self.row_scale, x, self.bias)
         y = linear_packed(self.plan, self.values, self.row_scale, x.to(self.values.dtype), self.bias)
         return y.to(torch.get_autocast_dtype(x.device.type))
@@ -153,6 +186,20 @@ class SparseLinear(nn.Module):
         stored = (rows >= 0).nonzero().squeeze(1)
         return self._layout.build(rows[stored], columns[stored], values[stored], self.row_scale)
 
+    def _places(self) -> Tensor:
+        """Where each packed value stands in the flattened (m, k) weight, int64; m * k for padding."""
+        rows, columns = self.plan.packed.entries()
+        return torch.where(rows < 0, self.out_features * self.in_features, rows * self.in_features + columns)
+
+    def _dense(self, values: Tensor) -> Tensor:
+        """Dense (m, k) of packed values."""
+        size = self.out_features * self.in_features
+        flat = values.new_zeros(size + 1).scatter(
+            0, self._places(), values
+        )  # the last place takes the padding
+        dense = flat[:-1].view(self.out_features, self.in_features)
+        return dense if self.row_scale is None else dense.float() * self.row_scale[:, None]
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         packed = self.plan.packed
@@ -161,8 +208,14 @@ class SparseLinear(nn.Module):
         return self
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        matrix = self._matrix_of(self.values if keep_vars else self.values.detach())
-        for name, tensor in matrix.components().items():
+        values = self.values if keep_vars else self.values.detach()
+        if isinstance(destination, FormatState):
+            tensors = self._matrix_of(values).components()
+        else:
+            tensors = {"weight": self._dense(values).clone()}  # in memory of its own size, as savers want it
+            if self.row_scale is not None:
+                tensors["row_scale"] = self.row_scale
+        for name, tensor in tensors.items():
             destination[prefix + name] = tensor
         if self.bias is not None:
             destination[prefix + "bias"] = self.bias if keep_vars else self.bias.detach()
@@ -177,23 +230,70 @@ class SparseLinear(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Check the format's tensors before any is copied: half a structure would be worse than none."""
+        """Take a dense ``weight``, or the format's tensors; these are checked before any is copied."""
         own = self._matrix_of(self.values.detach()).components()
-        given = {name: state_dict[prefix + name] for name in own if prefix + name in state_dict}
-        rest = {key: tensor for key, tensor in state_dict.items() if key.removeprefix(prefix) not in own}
-        missing_keys += [prefix + name for name in own if name not in given and strict]
-        if given:
+        names = {*own, "weight"}
+        given = {name: state_dict[prefix + name] for name in names if prefix + name in state_dict}
+        rest = {key: tensor for key, tensor in state_dict.items() if key.removeprefix(prefix) not in names}
+        dense = given.pop("weight", None)
+        packed: Tensor | None = None
+        if dense is not None:
+            packed = self._packed_from_dense(dense, given.get("row_scale"), prefix, error_msgs)
+        elif given:
+            missing_keys += [prefix + name for name in own if name not in given and strict]
             packed = self._packed_from(own | given, own, prefix, error_msgs)
-            if packed is None:
-                return
+        elif strict:
+            missing_keys.append(f"{prefix}weight")
+        if packed is not None:
             rest[prefix + "values"] = packed
             if self.values.shape != packed.shape:  # another structure needs other padding
                 self.values.data = torch.empty_like(packed, dtype=self.values.dtype)
+        elif given or dense is not None:
+            return
         absent: list[str] = []
         super()._load_from_state_dict(
             rest, prefix, local_metadata, strict, absent, unexpected_keys, error_msgs
         )
         missing_keys += [key for key in absent if key != prefix + "values"]
+
+    def _packed_from_dense(
+        self, dense: Tensor, row_scale: Tensor | None, prefix: str, error_msgs: list[str]
+    ) -> Tensor | None:
+        """Take over a dense weight; None, and a message, if it does not fit.
+
+        The structure stays if it holds all nonzeros, so that stored zeros can go on being trained; else it becomes theirs.
+        """
+        call = prefix.rstrip(".") or "SparseLinear"
+        if tuple(dense.shape) != (self.out_features, self.in_features):
+            error_msgs.append(
+                f"size mismatch for {prefix}weight: {tuple(dense.shape)} for {(self.out_features, self.in_features)}."
+            )
+            return None
+        if dense.is_meta:
+            error_msgs.append(f"{call}: the weight in the state_dict is on the meta device, without values.")
+            return None
+        dense = dense.detach().to(self.values.device)
+        if self.row_scale is None:
+            dense = dense.to(self.values.dtype)
+        else:
+            scale = self.row_scale if row_scale is None else row_scale
+            whole = torch.where(scale[:, None] == 0, 0, dense / scale[:, None]).round().clamp(-128, 127)
+            if not torch.equal(whole * scale[:, None], dense):
+                error_msgs.append(
+                    f"{call}: its int8 weights cannot hold this float weight; make the layer from it: SparseLinear.from_dense."
+                )
+                return None
+            self.row_scale.copy_(scale)
+            dense = whole.to(torch.int8)
+        flat = torch.cat([dense.reshape(-1), dense.new_zeros(1)])
+        packed = flat[self._places()]
+        if int(packed.count_nonzero()) == int(dense.count_nonzero()):
+            return packed
+        try:
+            return self._adopt(self._layout.from_dense(dense, self.row_scale))
+        except (TypeError, ValueError, NotImplementedError) as error:
+            error_msgs.append(f"{call}: {error}")
+            return None
 
     def _packed_from(
         self, components: dict[str, Tensor], own: dict[str, Tensor], prefix: str, error_msgs: list[str]
@@ -226,6 +326,10 @@ def _check_arguments(matrix: object, bias: Tensor | None) -> None:
         raise TypeError(
             f"SparseLinear(matrix): got {type(matrix).__name__}, expected CSR, BSR, NM or Bitmap; "
             "SparseLinear.from_dense(layer) takes an nn.Linear."
+        )
+    if not isinstance(bias, Tensor | None):
+        raise TypeError(
+            f"SparseLinear(matrix, bias): bias is a {type(bias).__name__}, expected a tensor or None."
         )
     if bias is not None and bias.shape != matrix.shape[:1]:
         raise ValueError(

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from tamis.pretrained.packaged import packaged_folder
+from tamis.storage import read_json
 
 if TYPE_CHECKING:
     from transformers import BertModel, PreTrainedTokenizerBase
@@ -56,6 +57,7 @@ def load_minilm(folder: str | Path | None = None) -> MiniLM:
     Raises
     ------
     ModuleNotFoundError   if the package (or ``transformers``) is missing.
+    ValueError            if the folder's weights are quantised, damaged, incomplete or of another model, or it has no vocabulary.
     """
     folder = Path(folder) if folder is not None else minilm_folder()
     try:
@@ -64,10 +66,42 @@ def load_minilm(folder: str | Path | None = None) -> MiniLM:
         raise ModuleNotFoundError(
             f"MiniLM-L6: needs {missing.name}. Run pip install 'tamis[models]'.", name=missing.name
         ) from missing
-    with _no_progress_bars():
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    _refuse_quantised(folder)
+    try:
+        with _no_progress_bars():
+            model, notes = AutoModel.from_pretrained(
+                folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError):
+        raise  # these name the folder and the file
+    except Exception as error:
+        raise ValueError(
+            f"load_minilm({str(folder)!r}): transformers cannot read it: {type(error).__name__}: {error}"
+        ) from error
+    # A pooler, which mean embeddings do not use, is missing in many a file.
+    missing = sorted(key for key in notes["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise ValueError(
+            f"load_minilm({str(folder)!r}): the file holds no values for {len(missing)} tensors of {type(model).__name__}, "
+            f"{missing[0]} among them."
+        )
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ValueError(f"load_minilm({str(folder)!r}): there is no vocabulary of a tokenizer in it.")
     return MiniLM(model.eval(), tokenizer)
+
+
+def _refuse_quantised(folder: Path) -> None:
+    """Raise ValueError if the configuration says so: transformers would want the quantiser's own package first."""
+    path = folder / "config.json"
+    config = read_json(path) if path.is_file() else {}
+    quantisation = config.get("quantization_config") if isinstance(config, dict) else None
+    if quantisation:
+        method = quantisation.get("quant_method") if isinstance(quantisation, dict) else None
+        raise ValueError(
+            f"{path}: the weights are quantised ({method or 'quantization_config'}), and only float weights can be read and pruned here. "
+            "Take the model from before quantisation."
+        )
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]) -> dict[str, Tensor]:

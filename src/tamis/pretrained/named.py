@@ -45,8 +45,8 @@ def load(name: str) -> tuple[nn.Module, PreTrainedTokenizerBase | Tokenizer]:
     --------
     >>> model, tokenizer = load("minilm-l6")  # doctest: +SKIP
     """
-    if name not in READERS:
-        near = difflib.get_close_matches(name, NAMES, n=1)
+    if not isinstance(name, str) or name not in READERS:
+        near = difflib.get_close_matches(str(name), NAMES, n=1)
         raise ValueError(
             f"tamis.pretrained.load({name!r}): expected one of {', '.join(map(repr, NAMES))}"
             + (f"; did you mean {near[0]!r}?" if near else ".")

@@ -5,14 +5,15 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from numbers import Real
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from tamis.inspect import LinearWeight, ModelInputs, Where, chosen
+from tamis.inspect import LinearWeight, ModelInputs, Where, checked_names, checked_where, chosen
 from tamis.pruning.allocation import ALLOCATIONS
 from tamis.pruning.methods import METHODS, Method, by_score
-from tamis.pruning.patterns import NOfM, Pattern, misfit, parse_pattern
+from tamis.pruning.patterns import Blocks, NOfM, Pattern, misfit, parse_pattern
 from tamis.pruning.scores import Compare, Score
 
 
@@ -63,10 +64,10 @@ class Request:
 
 def resolve(
     sparsity: float | None,
-    pattern: str,
+    pattern: str | Pattern,
     method: str | Method | Score | None,
     allocation: str,
-    calibration: Iterable[ModelInputs] | None,
+    calibration: Iterable[ModelInputs] | ModelInputs | None,
     where: Where | None,
     ignore: Iterable[str],
     per_layer: Mapping[str, float] | None,
@@ -78,24 +79,54 @@ def resolve(
     Raises
     ------
     ValueError   if they do not fit together.
+    TypeError    if one is of a kind that is not known.
     """
-    cut = parse_pattern(pattern)
+    cut = pattern if isinstance(pattern, Blocks | NOfM) else parse_pattern(pattern)
     if score is not None:
         method = _former_score(method, score)
     if method is None:
         method = "magnitude" if calibration is None else "wanda"
     chosen_method = _resolve_method(method, calibration)
     chosen_method, allocation = _resolve_competition(compare, allocation, cut, chosen_method)
+    if not isinstance(per_layer, Mapping | None):
+        raise TypeError(
+            f"prune(per_layer=...): got {type(per_layer).__name__}, expected a mapping of name patterns to sparsities."
+        )
     per_layer = dict(per_layer or {})
+    checked_names("prune(per_layer=...)", per_layer)
     for name, own in per_layer.items():
-        _resolve_sparsity(own, cut, f"per_layer={{{name!r}: {own}}}")
-    fraction = _resolve_sparsity(sparsity, cut, f"sparsity={sparsity}")
-    names = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+        if own is None:
+            raise TypeError(f"prune(per_layer={{{name!r}: None}}): expected a number between 0 and 1.")
+        _resolve_sparsity(own, cut, f"per_layer={{{name!r}: {own!r}}}")
+    fraction = _resolve_sparsity(sparsity, cut, f"sparsity={sparsity!r}")
+    names = checked_names("prune(ignore=...)", () if ignore is None else ignore)
+    where = checked_where("prune", where)
     return Request(chosen_method, cut, fraction, allocation, where, names, per_layer)
 
 
+def batches_of(calibration: Iterable[ModelInputs] | ModelInputs | None) -> list[ModelInputs]:
+    """List the model inputs of a calibration; one tensor or mapping is one of them.
+
+    Raises
+    ------
+    TypeError   if it is no iterable of model inputs.
+    """
+    if calibration is None:
+        return []
+    if isinstance(calibration, Tensor | Mapping):
+        return [calibration]
+    if isinstance(calibration, str) or not isinstance(calibration, Iterable):
+        raise TypeError(
+            f"prune(calibration=...): got {type(calibration).__name__}, expected an iterable of model inputs: a tensor, tuple or "
+            "mapping for each call of the model."
+        )
+    return list(calibration)
+
+
 def check_initialised(model: nn.Module) -> None:
-    """Raise ValueError if a parameter of the model has no shape yet."""
+    """Raise TypeError if this is no module, ValueError if one of its parameters has no shape yet."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"prune(model): got {type(model).__name__}, expected an nn.Module.")
     for name, parameter in model.named_parameters():
         if is_lazy(parameter):
             raise ValueError(
@@ -151,6 +182,11 @@ def _resolve_method(method: str | Method | Score, calibration: object) -> Method
         method = METHODS[method]
     elif isinstance(method, Score):
         method = by_score(method)
+    elif not isinstance(method, Method):
+        raise TypeError(
+            f"prune(method=...): got {type(method).__name__}, expected one of {sorted(METHODS)}, a Method or a Score; "
+            "a function (weight, input norms) -> score becomes one by Score(name, function)."
+        )
     if method.needs not in (None, "norms", "gram"):
         raise ValueError(
             f"prune(method={method.name!r}): it needs {method.needs!r}; expected None, 'norms' or 'gram'."
@@ -171,9 +207,11 @@ def _resolve_competition(
             f"prune(pattern='{pattern}', compare={compare!r}, allocation={allocation!r}): N:M compares its own groups; "
             "leave both out."
         )
-    if compare not in (None, "row", "layer", "model"):
-        raise ValueError(f"prune(compare={compare!r}): expected 'row', 'layer' or 'model'.")
-    if allocation not in ALLOCATIONS:
+    for what, units in (("compare", compare), ("method", method.score and method.score.compare)):
+        if units not in (None, "row", "layer", "model"):
+            of = "" if what == "compare" else "with a Score of compare="
+            raise ValueError(f"prune({what}={of}{units!r}): expected 'row', 'layer' or 'model'.")
+    if not isinstance(allocation, str) or allocation not in ALLOCATIONS:
         raise ValueError(f"prune(allocation={allocation!r}): expected one of {sorted(ALLOCATIONS)}.")
     if method.score is None:
         if compare is not None or ALLOCATIONS[allocation] is not None:
@@ -190,6 +228,11 @@ def _resolve_competition(
 
 
 def _resolve_sparsity(sparsity: float | None, pattern: Pattern, said: str) -> float:
+    if sparsity is not None and (isinstance(sparsity, bool) or not isinstance(sparsity, Real)):
+        cure = "; for a sparsity by layer see per_layer=" if isinstance(sparsity, Mapping) else ""
+        raise TypeError(
+            f"prune({said}): got {type(sparsity).__name__}, expected a number between 0 and 1{cure}."
+        )
     if isinstance(pattern, NOfM):
         if sparsity is not None and not math.isclose(sparsity, pattern.sparsity, abs_tol=1e-6):
             raise ValueError(
@@ -201,4 +244,4 @@ def _resolve_sparsity(sparsity: float | None, pattern: Pattern, said: str) -> fl
         raise ValueError(f"prune(pattern='{pattern}') needs sparsity=, for example sparsity=0.8.")
     if not 0 <= sparsity <= 1:
         raise ValueError(f"prune({said}): expected a fraction of zeros between 0 and 1.")
-    return sparsity
+    return float(sparsity)

@@ -1,5 +1,6 @@
 """Running a method over the layers of a model; if anything raises, the model is as it was."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class PrunedWeight:
     weight : Tensor (m, k) or None
         None where it is the old one, masked.
     kept_score : float or None
-        Share of the summed score that stays, for methods that rank.
+        Share of the summed score that stays, for methods that rank; None if the sum is infinite.
     output_error : float or None
         ‖X (W - W')ᵀ‖ / ‖X Wᵀ‖ on the calibration inputs X, where their Gram matrix is known.
     """
@@ -142,18 +143,22 @@ def _kept_share(
     weight: Tensor,
     statistics: LayerStatistics | None,
     mask: Tensor,
-) -> float:
+) -> float | None:
     score = score_of(weight, statistics.norms if statistics else None)
     total = float(score.sum(dtype=torch.float64))
+    if not math.isfinite(total):
+        return None
     return float(score[mask].sum(dtype=torch.float64)) / total if total else 1.0
 
 
-def _lost(weight: Tensor, new: Tensor, gram: Tensor) -> float:
-    """Relative error of the layer's output, from the Gram matrix of its inputs."""
+def _lost(weight: Tensor, new: Tensor, gram: Tensor) -> float | None:
+    """Relative error of the layer's output, from the Gram matrix of its inputs; None if the output is not finite."""
 
     def squared(difference: Tensor) -> float:
         rows = difference.to(gram.dtype)
         return float(((rows @ gram) * rows).sum(dtype=torch.float64).clamp(min=0))
 
     exact = squared(weight)
+    if not math.isfinite(exact):
+        return None
     return (squared(weight - new) / exact) ** 0.5 if exact else 0.0

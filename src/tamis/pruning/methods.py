@@ -64,6 +64,8 @@ def _keep_best(
     score: Score, weight: Tensor, statistics: LayerStatistics | None, pattern: Pattern, sparsity: float
 ) -> tuple[Tensor, Tensor]:
     values = score.of(weight, statistics.norms if statistics else None)
+    if not isinstance(values, Tensor):
+        raise ValueError(f"the score of a weight is a {type(values).__name__}, expected a tensor")
     if values.shape != weight.shape or values.isnan().any():
         raise ValueError(
             f"the score of a weight of {tuple(weight.shape)} has shape {tuple(values.shape)} or contains NaN "

@@ -47,7 +47,10 @@ def parse_pattern(name: str) -> Pattern:
     Raises
     ------
     ValueError   if the name is none of these, or its numbers make no pattern.
+    TypeError    if it is no string.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"pattern={name!r}: expected a name such as 'unstructured', '4x1' or '2:4'.")
     if name == "unstructured":
         return Blocks(1, 1)
     if match := re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", name):

@@ -11,12 +11,14 @@ from tamis.inspect import (
     ModelInputs,
     Where,
     find_linear_weights,
+    is_plain,
     layer_statistics,
 )
 from tamis.pruning.allocation import ALLOCATIONS
-from tamis.pruning.arguments import Request, check_initialised, check_model, resolve
+from tamis.pruning.arguments import Request, batches_of, check_initialised, check_model, resolve
 from tamis.pruning.layerwise import LayerJob, PrunedWeight, prune_layers
 from tamis.pruning.methods import Method
+from tamis.pruning.patterns import Pattern
 from tamis.pruning.report import PrunedLayer, PruneReport
 from tamis.pruning.scores import Compare, Score
 
@@ -24,11 +26,11 @@ from tamis.pruning.scores import Compare, Score
 def prune(
     model: nn.Module,
     sparsity: float | None = None,
-    pattern: str = "unstructured",
+    pattern: str | Pattern = "unstructured",
     method: str | Method | Score | None = None,
     allocation: str = "uniform",
     *,
-    calibration: Iterable[ModelInputs] | None = None,
+    calibration: Iterable[ModelInputs] | ModelInputs | None = None,
     where: Where | None = None,
     ignore: Iterable[str] = (),
     per_layer: Mapping[str, float] | None = None,
@@ -47,7 +49,7 @@ def prune(
     sparsity : float in [0, 1]
         Fraction of zeros, met to within one unit of the pattern in every group that is compared. N:M patterns
         fix it themselves; leave it out there.
-    pattern : str
+    pattern : str, Blocks or NOfM
         "unstructured"; blocks of rows x columns such as "4x1", "16x1", "1x4", "32x32"; or N:M such as "2:4".
     method : "magnitude", "wanda", Method or Score, optional
         Which weights go, and what becomes of those that stay. Default: "wanda" if there is a calibration, else
@@ -56,9 +58,10 @@ def prune(
         How sparse each layer becomes: all the same, or as one threshold over all chosen layers has it (for methods
         that rank weights).
     calibration : iterable of model inputs, optional
-        For methods that look at the layers' inputs: a tensor, tuple or mapping per forward pass.
-    where : str or callable, optional
-        Which layers: a pattern of names ("encoder.*") or a predicate (name, module) -> bool. Default: all.
+        For methods that look at the layers' inputs: a tensor, tuple or mapping per forward pass. One tensor or mapping is
+        one pass.
+    where : str, iterable of str or callable, optional
+        Which layers: a pattern of names ("encoder.*"), several, or a predicate (name, module) -> bool. Default: all.
     ignore : iterable of str
         Patterns of the names of layers to leave alone, of those that ``where`` chooses.
     per_layer : mapping, optional
@@ -78,6 +81,7 @@ def prune(
     Raises
     ------
     ValueError   if the arguments do not fit together, a weight is NaN, or no layer is chosen.
+    TypeError    if an argument is of a kind that is not known.
 
     References
     ----------
@@ -96,7 +100,7 @@ def prune(
     check_initialised(model)
     targets = find_linear_weights(model)
     check_model(model, targets, request)
-    batches = [] if calibration is None else list(calibration)
+    batches = batches_of(calibration)
     statistics = _measure(model, targets, batches) if request.method.needs else {}
     left = {target.parameter: _why_left(target, request, statistics) for target in targets}
     pruned = [target for target in targets if left[target.parameter] is None]
@@ -166,6 +170,7 @@ def _norms(statistics: LayerStatistics | None) -> Tensor | None:
 
 def _row(target: LinearWeight, result: PrunedWeight | None, left: str | None) -> PrunedLayer:
     weight = target.weight
-    zeros = 0 if weight is None or weight.is_meta else weight.numel() - int(weight.count_nonzero())
+    unknown = weight is None or weight.is_meta or not is_plain(weight)
+    zeros = None if weight is None or unknown else weight.numel() - int(weight.count_nonzero())
     kept, lost = (None, None) if result is None else (result.kept_score, result.output_error)
     return PrunedLayer(target.name, target.shape, zeros, kept, target.aliases, left, lost)

@@ -15,22 +15,23 @@ class PrunedLayer:
     ----------
     name : str
     shape : (int, int)
-    zeros : int
-        Zero weights after the call.
+    zeros : int or None
+        Zero weights after the call; None where they are not known (computed anew, on the meta device, quantised).
     kept_score : float or None
-        Share of the summed score that the kept weights hold, in 0..1; None where nothing was pruned, and for methods
-        that rank no weights.
+        Share of the summed score that the kept weights hold, in 0..1; None where nothing was pruned, where a score is
+        infinite, and for methods that rank no weights.
     aliases : tuple of str
         Other parameters that are the same memory, changed with it.
     left : str or None
         Why the layer was left as it was; None if it was pruned.
     output_error : float or None
-        ‖X (W - W')ᵀ‖ / ‖X Wᵀ‖ on the calibration inputs X, for methods that need their Gram matrix.
+        ‖X (W - W')ᵀ‖ / ‖X Wᵀ‖ on the calibration inputs X, for methods that need their Gram matrix; None where the
+        output is not finite.
     """
 
     name: str
     shape: tuple[int, ...]
-    zeros: int
+    zeros: int | None
     kept_score: float | None = None
     aliases: tuple[str, ...] = ()
     left: str | None = None
@@ -43,7 +44,7 @@ class PrunedLayer:
 
     @property
     def sparsity(self) -> float:
-        return self.zeros / self.weights if self.weights else 0.0
+        return self.zeros / self.weights if self.zeros and self.weights else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +76,14 @@ class PruneReport:
     def sparsity(self) -> float:
         """Zeros per weight over the pruned layers."""
         weights = sum(row.weights for row in self.pruned)
-        return sum(row.zeros for row in self.pruned) / weights if weights else 0.0
+        return sum(row.zeros or 0 for row in self.pruned) / weights if weights else 0.0
 
     def __str__(self) -> str:
         cells = [
             (
                 row.name or "(the model)",
                 "x".join(map(str, row.shape)),
-                f"{row.sparsity:.2%}",
+                "" if row.zeros is None else f"{row.sparsity:.2%}",
                 _quality(row),
                 f"left: {row.left}" if row.left else "also " + ", ".join(row.aliases) if row.aliases else "",
             )

@@ -9,7 +9,8 @@ They return the number that :func:`tamis.prune` takes, so a loop composes them w
 
 
 def one_shot(step: int, *, final: float, at: int = 0) -> float:
-    """Sparsity that jumps from 0 to ``final`` at step ``at``."""
+    """Sparsity that jumps from 0 to ``final`` at step ``at``; ValueError if ``final`` is not in 0..1."""
+    _check(final=final)
     return final if step >= at else 0.0
 
 
@@ -23,7 +24,7 @@ def cubic(
 
     Raises
     ------
-    ValueError   if ``end <= begin`` or ``every < 1``.
+    ValueError   if ``end <= begin``, ``every < 1``, or a sparsity is not in 0..1.
 
     References
     ----------
@@ -33,7 +34,14 @@ def cubic(
         raise ValueError(
             f"cubic(begin={begin}, end={end}, every={every}): expected begin < end and every >= 1."
         )
+    _check(final=final, initial=initial)
     if step >= end:
         return final
     ticked = max(0, step - begin) // every * every
     return final + (initial - final) * (1 - ticked / (end - begin)) ** 3
+
+
+def _check(**sparsities: float) -> None:
+    for name, sparsity in sparsities.items():
+        if not 0 <= sparsity <= 1:
+            raise ValueError(f"{name}={sparsity}: expected a fraction of zeros between 0 and 1.")

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from tamis.pruning.patterns import Pattern, spread, unit_scores
+from tamis.pruning.patterns import Pattern, misfit, spread, unit_scores
 from tamis.pruning.scores import Compare
 
 
@@ -24,7 +24,18 @@ def select(score: Tensor, pattern: Pattern, sparsity: float, compare: Compare) -
     Returns
     -------
     Tensor, bool, shape of the score; True stays.
+
+    Raises
+    ------
+    ValueError   if the score cannot be cut into the pattern, or the other arguments are out of range.
     """
+    if score.ndim != 2 or not 0 <= sparsity <= 1 or compare not in ("row", "layer"):
+        raise ValueError(
+            f"select(score, pattern, sparsity={sparsity!r}, compare={compare!r}): expected a score (m, k) and not {tuple(score.shape)}, a "
+            "sparsity between 0 and 1, compare 'row' or 'layer'."
+        )
+    if wrong := misfit((score.shape[0], score.shape[1]), pattern):
+        raise ValueError(f"select(score, pattern): {wrong}.")
     units = unit_scores(score, pattern)
     groups = units if compare == "row" else units.reshape(1, -1)
     kept = keep_top(groups, keep_count(groups.shape[1], sparsity))

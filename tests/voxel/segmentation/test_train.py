@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 
 import pytest
@@ -58,15 +57,19 @@ def test_killed_and_started_again_ends_with_the_same_weights(trained, tmp_path):
         config = SegmentationConfig(
             width=0.25, voxel_size_m=0.8, sensors=("hdl32",), epochs=2, scenes_per_epoch=3, validation_scenes=1
         )
-        train(config, pathlib.Path(sys.argv[1]), lambda report: print(report.epoch, flush=True))
+        def told(report):
+            print(report.epoch, flush=True)
+            if "wait" in sys.argv:
+                sys.stdin.read()  # until the process is killed
+        train(config, pathlib.Path(sys.argv[1]), told)
     """)
     command = [sys.executable, "-c", script, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([*command, "wait"], **pipes, text=True) as killed:
         assert killed.stdout is not None
         assert killed.stdout.readline().strip() == "1"
-        time.sleep(0.05)
         killed.send_signal(signal.SIGKILL)
-    again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert again.stdout.split() == ["2"], "the first epoch is not trained again"
     straight, resumed = (load_file(folder / "segmenter.safetensors") for folder in (trained[0], tmp_path))
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)

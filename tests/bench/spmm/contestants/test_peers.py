@@ -101,9 +101,7 @@ for n in (1, 8, 33):
     assert given.error(prepared.product(prepared.run())) <= given.tolerance
 print(prepared.detail)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "pool" in done.stdout
 
