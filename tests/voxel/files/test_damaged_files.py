@@ -1,6 +1,7 @@
 """Truncated, hostile, wrong and empty files: always a ValueError that names the file, never a crash."""
 
 import io
+import random
 import re
 import resource
 import struct
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tamis.voxel.files import read_points
+from tamis.voxel.files.point_cloud import reading
 
 from_text = re.escape
 NAMES = [
@@ -174,3 +176,92 @@ def test_no_points_no_file_no_reader(tmp_path, archive):
     (tmp_path / "folder.ply").mkdir()
     with pytest.raises(ValueError, match="is not a file"):
         read_points(tmp_path / "folder.ply")
+
+
+@pytest.fixture(scope="module")
+def every_file(handmade):
+    """All kinds, and compressed LAS with chunks of both sorts."""
+    laspy = pytest.importorskip("laspy")
+    files = dict(handmade)
+    for version, point_format in (("1.2", 3), ("1.4", 7)):
+        survey = laspy.LasData(laspy.LasHeader(point_format=point_format, version=version))
+        survey.x, survey.y, survey.z = np.random.default_rng(0).normal(size=(3, 150))
+        stream = io.BytesIO()
+        survey.write(stream, do_compress=True)
+        files[f"format{point_format}.laz"] = stream.getvalue()
+    return files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAMES, "format3.laz", "format7.laz"])
+def test_cut_at_every_seventh_byte(tmp_path, every_file, name):
+    whole = every_file[name]
+    for length in range(0, len(whole), 7):
+        cloud = read_or_refuse(tmp_path, name, whole[:length])
+        assert (
+            cloud is None or len(cloud) < 7 or length > len(whole) - 30
+        )  # headers and rows of ASCII, whole rows of .bin
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAMES, "format3.laz", "format7.laz"])
+def test_bytes_overwritten_at_random(tmp_path, every_file, name):
+    """Seeded: runs of 0, of 255, of the digit 9 and of anything, most of them in the header; the process must survive."""
+    rng, whole = random.Random(name), every_file[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(150):
+        data = bytearray(whole)
+        for _ in range(rng.choice([1, 1, 2, 4])):
+            at = rng.randrange(min(len(data), rng.choice([400, len(data)])))
+            length = rng.choice([1, 2, 4, 8])
+            run = rng.choice([b"\0" * length, b"\xff" * length, b"9" * length, rng.randbytes(length)])
+            data[at : at + length] = run[: len(data) - at]
+        read_or_refuse(tmp_path, name, bytes(data))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kilobytes"
+
+
+def _laz_part(data, part):
+    """Where the sizes stand that a LAZ file tells of itself."""
+    record = data.index(b"laszip encoded") - 2 + 54
+    points = int.from_bytes(data[96:100], "little")
+    table = int.from_bytes(data[points : points + 8], "little")
+    return {
+        "chunk size": record + 12,
+        "layers": points + 8 + 36 + 4,
+        "place of the table": points,
+        "chunks": table + 4,
+    }[part]
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "told"),
+    [
+        ("chunk size", 0xFFFFFFF0, "LAZ chunk size"),
+        ("layers", 0x7FFFFFFF, "layers of 2147"),
+        ("place of the table", 0x7FFFFFFF, "LAZ chunk table"),
+        ("chunks", 0xFFFFFFFF, "4294967295 chunks for 150 points"),
+    ],
+)
+def test_sizes_of_laz_are_checked_before_memory_is_taken(tmp_path, every_file, part, value, told):
+    """The decoder believes them, and ends the process where it cannot have the memory."""
+    data = bytearray(every_file["format7.laz"])
+    at = _laz_part(data, part)
+    data[at : at + 4] = value.to_bytes(4, "little")
+    with pytest.raises(ValueError, match=rf"format7\.laz.*{told}"):
+        read(tmp_path, "format7.laz", bytes(data))
+
+
+def test_what_is_no_exception_is_an_error_all_the_same(tmp_path):
+    """A panic in Rust derives from BaseException; an interrupt of the user does too, and passes."""
+
+    class PanicException(BaseException):
+        pass
+
+    with (
+        pytest.raises(ValueError, match=r"a\.laz.*LAS data: damaged or not LAS: index out of bounds"),
+        reading(tmp_path / "a.laz", "LAS"),
+    ):
+        raise PanicException("index out of bounds")
+    for passing in (KeyboardInterrupt, SystemExit, ModuleNotFoundError):
+        with pytest.raises(passing), reading(tmp_path / "a.laz", "LAS"):
+            raise passing

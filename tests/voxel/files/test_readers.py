@@ -85,12 +85,25 @@ def test_semantic_kitti_labels_drop_the_instance(tmp_path, handmade, content, la
 
 def test_dropping_invalid_points(tmp_path, handmade):
     table = np.frombuffer(handmade["scan.bin"], "<f4").reshape(-1, 4).copy()
-    table[2, 0], table[4, 3] = np.nan, np.inf
+    table[2, 0], table[4, 1] = np.nan, np.inf
     path = tmp_path / "holes.bin"
     table.tofile(path)
     with pytest.raises(ValueError, match=r"holes\.bin.*: x: 1 of 7 values are NaN"):
         read_points(path)
     assert len(read_points(path, invalid="drop")) == 5
+
+
+@pytest.mark.parametrize("invalid", ["error", "drop"])
+def test_a_feature_without_a_value_costs_no_point(tmp_path, handmade, content, caplog, invalid):
+    table = np.frombuffer(handmade["scan.bin"], "<f4").reshape(-1, 4).copy()
+    table[2, 3], table[4, 3] = np.nan, np.inf
+    path = tmp_path / "holes.bin"
+    table.tofile(path)
+    cloud = read_points(path, invalid=invalid)
+    assert cloud.points.tolist() == content[0].tolist()
+    assert cloud.features[:, 0].tolist() == [0.0, 0.25, 0.0, 0.75, 0.0, 0.125, 0.375]
+    assert cloud.replaced == {"intensity": 2}
+    assert "intensity (2 of 7)" in caplog.text
 
 
 def test_real_scans(tamis_data):

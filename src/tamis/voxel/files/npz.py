@@ -7,18 +7,20 @@ import numpy as np
 
 from tamis.voxel.files.point_cloud import (
     Column,
+    Columns,
     Invalid,
     PointCloud,
     check_file,
     damaged,
     point_cloud,
     reading,
+    side_by_side,
 )
 
 _ARRAYS = ("points", "features", "labels")
 
 
-def read_npz(path: Path, *, invalid: Invalid = "error") -> PointCloud:
+def read_npz(path: Path, *, invalid: Invalid = "error", metres_per_unit: float | None = None) -> PointCloud:
     """An archive with ``points`` (N, 3) and, if there, ``features`` (N, C), ``feature_names`` and ``labels`` (N,).
 
     Arrays of Python objects are refused: nothing is unpickled.
@@ -34,10 +36,10 @@ def read_npz(path: Path, *, invalid: Invalid = "error") -> PointCloud:
     points, features = arrays["points"], arrays.get("features")
     width = 0 if features is None else features.shape[1]
     names = names if len(names) == width else [f"feature_{column}" for column in range(width)]
-    columns = {} if features is None else {name: features[:, c] for c, name in enumerate(names)}
-    return point_cloud(
-        path, (points[:, 0], points[:, 1], points[:, 2]), columns, arrays.get("labels"), invalid=invalid
-    )
+    table = side_by_side([] if features is None else list(features.T), len(points))
+    axes = (points[:, 0], points[:, 1], points[:, 2])
+    columns = Columns(axes, tuple(names), table, arrays.get("labels"))
+    return point_cloud(path, columns, invalid=invalid, metres_per_unit=metres_per_unit)
 
 
 def _check_shapes(path: Path, arrays: dict[str, Column]) -> None:

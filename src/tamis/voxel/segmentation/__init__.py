@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tamis.voxel.segmentation.confusion import Confusion
+from tamis.voxel.segmentation.labelled import LabelFiles, label_files
 from tamis.voxel.segmentation.segmenter import Recipe, Segmenter, load_segmenter
 
 if TYPE_CHECKING:
     from tamis.training import EpochReport
     from tamis.voxel.segmentation.config import SegmentationConfig
 
-__all__ = ["Confusion", "Recipe", "Segmenter", "load_config", "load_segmenter", "train_segmenter"]
+__all__ = [
+    "Confusion",
+    "LabelFiles",
+    "Recipe",
+    "Segmenter",
+    "label_files",
+    "load_config",
+    "load_segmenter",
+    "train_segmenter",
+]
 
 
 def load_config(source: str | Path) -> SegmentationConfig:

@@ -27,9 +27,10 @@ def height_above_ground(points: Tensor) -> Tensor:
         return points.new_zeros(0)
     low, high = points[:, :2].amin(0), points[:, :2].amax(0)
     cell_m = max(_CELL_M, float((high - low).max()) / _LARGEST_GRID)  # coarser for clouds of many kilometres
-    cells = ((points[:, :2] - low) / cell_m).long()
-    rows, columns = (cells.amax(0) + 1).tolist()
-    flat = cells[:, 0] * columns + cells[:, 1]
+    along, across = (((points[:, axis] - low[axis]) / cell_m).long() for axis in (0, 1))
+    rows, columns = int(along.max()) + 1, int(across.max()) + 1
+    flat = along.mul_(columns).add_(across)
+    del across
     z = points[:, 2] - points[:, 2].median()  # small numbers: float32 sums stay exact to micrometres
     ground = _low_quantile(z, flat, rows * columns).reshape(1, 1, rows, columns)
     return z - _lowest_nearby(ground).flatten()[flat]
@@ -37,14 +38,20 @@ def height_above_ground(points: Tensor) -> Tensor:
 
 def _low_quantile(z: Tensor, cell: Tensor, cells: int) -> Tensor:
     """A low quantile of z in each cell; infinite where a cell has no points."""
-    order = torch.argsort(z)
-    order = order[torch.argsort(cell[order], stable=True)]
+    keys = (cell << 32) | (_ordered(z.float().view(torch.int32)).long() + 2**31)
+    keys.numpy().sort()  # in place and without an order: several times as fast as torch.sort, in a third of the memory
     counts = torch.bincount(cell, minlength=cells)
     first = counts.cumsum(0) - counts
     taken = counts > 0
-    result = z.new_full((cells,), torch.inf)
-    result[taken] = z[order[(first + (counts * _LOWEST_SHARE).long())[taken]]]
+    lowest = keys[(first + (counts * _LOWEST_SHARE).long())[taken]]
+    result = torch.full((cells,), torch.inf)
+    result[taken] = _ordered(((lowest & 0xFFFFFFFF) - 2**31).int()).view(torch.float32)
     return result
+
+
+def _ordered(bits: Tensor) -> Tensor:
+    """The bits of float32 numbers as integers in the same order, and back."""
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 def _lowest_nearby(ground: Tensor) -> Tensor:

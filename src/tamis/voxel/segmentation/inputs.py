@@ -15,7 +15,7 @@ INPUT_CHANNELS = 4
 _FARTHEST_M = 100.0  # as far as the sensors of the training streets see
 
 
-def network_input(points: Tensor, voxel_size_m: float) -> VoxelTensor:
+def network_input(points: Tensor, voxel_size_m: float, height: Tensor | None = None) -> VoxelTensor:
     """Voxelize one scene.
 
     Intensities are left out on purpose: their scale differs between sensors, and generated ones are not physical.
@@ -25,13 +25,15 @@ def network_input(points: Tensor, voxel_size_m: float) -> VoxelTensor:
     points : Tensor, shape (N, 3), float32
         Origin at the sensor, z up.
     voxel_size_m : float
+    height : Tensor, shape (N,), optional
+        Metres above the local ground; by default these points alone tell.
 
     Returns
     -------
     VoxelTensor
         With INPUT_CHANNELS features; ``row_of_point`` (N,) is the row of each point's voxel.
     """
-    height = height_above_ground(points)
+    height = height_above_ground(points) if height is None else height
     reach = points[:, :2].norm(dim=1).clamp(max=_FARTHEST_M)
     columns = torch.stack([torch.ones_like(height), (height / 2).clamp(-2, 4), reach / 50], 1)
     voxels = voxelize(points, voxel_size_m, columns)

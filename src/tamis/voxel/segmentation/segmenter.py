@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -10,14 +11,24 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tamis.storage import STRICT, read_record, read_tensors, write_tensors
+from tamis.storage import (
+    STRICT,
+    fingerprint,
+    fingerprint_of_settings,
+    read_record,
+    read_tensors,
+    write_tensors,
+)
 from tamis.voxel import networks
 from tamis.voxel.blocks import VoxelNetwork
 from tamis.voxel.planning import Plan, plan
+from tamis.voxel.segmentation.ground import height_above_ground
 from tamis.voxel.segmentation.inputs import INPUT_CHANNELS, network_input, rows_of_points
+from tamis.voxel.segmentation.tiles import Tile, reach_cells, tiles
 from tamis.voxel.tensor import VoxelTensor
 
 _FORMAT = "tamis voxel segmenter 1"
+_MOST_VOXELS = 500_000  # of a tile: below 1 GB for the networks that ship
 _NETWORKS = {
     "MinkUNet14": networks.MinkUNet14,
     "MinkUNet18": networks.MinkUNet18,
@@ -58,23 +69,49 @@ class Segmenter:
         self.network = network or new_network(recipe)
 
     @torch.no_grad()
-    def predict(self, points: Tensor) -> Tensor:
+    def predict(
+        self,
+        points: Tensor,
+        *,
+        most_voxels: int = _MOST_VOXELS,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Tensor:
         """Class of every point.
 
         Parameters
         ----------
         points : Tensor, shape (N, 3), float32
             Metres, z up, origin at the sensor.
+        most_voxels : int
+            A larger cloud is labelled in tiles of about as many voxels, which bounds memory. A tile comes with a margin as
+            wide as the network reaches, so that the labels are those of the whole cloud at once, bit for bit.
+        progress : callable, optional
+            Called with the number of points labelled so far, and of all, after every tile.
 
         Returns
         -------
         Tensor, shape (N,), int64
             Index into ``recipe.label_names``. The order of the points does not matter.
         """
+        points = points.float()
+        labels = torch.zeros(len(points), dtype=torch.int64)
         if len(points) == 0:
-            return torch.zeros(0, dtype=torch.int64)
-        voxels = network_input(points.float(), self.recipe.voxel_size_m)
-        return self._scores(voxels).argmax(1)[rows_of_points(voxels)]
+            return labels
+        height = height_above_ground(points)
+        done = 0
+        for tile in self._tiles(points, most_voxels):
+            voxels = network_input(points[tile.points], self.recipe.voxel_size_m, height[tile.points])
+            found = self._scores(voxels).argmax(1)[rows_of_points(voxels)]
+            labels[tile.points[tile.inner]] = found[tile.inner]
+            done += int(tile.inner.sum())
+            if progress is not None:
+                progress(done, len(points))
+        return labels
+
+    def _tiles(self, points: Tensor, most_voxels: int) -> Iterator[Tile]:
+        if len(points) <= most_voxels:  # every voxel holds a point
+            return iter((Tile.of_all(len(points)),))
+        return tiles(points, self.recipe.voxel_size_m, reach_cells(self.network), most_voxels)
 
     def plan(self, points: Tensor) -> Plan:
         """The plan of one scan: levels, kernel maps, chosen dataflows."""
@@ -86,6 +123,14 @@ class Segmenter:
         scores: Tensor = self.network(voxels).feats
         self.network.train(was_training)
         return scores
+
+    def fingerprint(self) -> str:
+        """Digest of recipe and weights: equal digests, equal labels."""
+        weights = "".join(
+            name + fingerprint(tensor.contiguous().numpy().tobytes())
+            for name, tensor in self.network.state_dict().items()
+        )
+        return fingerprint_of_settings({"recipe": vars(self.recipe), "weights": fingerprint(weights)})
 
     def save(self, path: str | Path) -> None:
         """Write weights (half precision) and recipe into one safetensors file."""
