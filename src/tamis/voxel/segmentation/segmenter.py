@@ -28,7 +28,7 @@ from tamis.voxel.segmentation.tiles import Tile, reach_cells, tiles
 from tamis.voxel.tensor import VoxelTensor
 
 _FORMAT = "tamis voxel segmenter 1"
-_MOST_VOXELS = 500_000  # of a tile: below 1 GB for the networks that ship
+_MOST_VOXELS = 800_000  # of a tile: below 1 GB for the weights that ship
 _NETWORKS = {
     "MinkUNet14": networks.MinkUNet14,
     "MinkUNet18": networks.MinkUNet18,
