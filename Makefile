@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 NATIVE := CMakeLists.txt $(wildcard csrc/*) $(wildcard csrc/kernels/*)
 SOURCES := src tests examples
 
-.PHONY: run test test-fast check format bench wheel docs sanitize install clean
+.PHONY: run test test-fast check format bench wheel docs kills sanitize install clean
 
 run: install
 	$(BIN)/tamis tour
@@ -38,6 +38,10 @@ wheel: install
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q
+
+# kill -9 at random moments in prune, features, train and segment; what is written afterwards is compared with undisturbed runs.
+kills: install
+	$(BIN)/python -m tests.campaign.kills --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),15)
 
 # The native tests under AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own that borrows the packages of .venv.
 sanitize: install

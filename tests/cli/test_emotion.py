@@ -113,3 +113,66 @@ def test_features_are_by_default_what_the_preset_hears():
     assert chosen_variants(None) == preset["heard_variants"]
     assert chosen_variants(["none"]) == []
     assert chosen_variants(["noise20"]) == ["noise20"]
+
+
+def test_train_of_a_corpus_makes_features_and_a_configuration(corpus, tmp_path, monkeypatch):
+    """What the command hands on; the whole of it is the slow test below."""
+    from tamis.cli import emotion as verbs
+    from tamis.emotion import train as room
+
+    made = verbs.make_features
+    monkeypatch.setattr(
+        verbs,
+        "make_features",
+        lambda console, form, where, out, *rest: made(
+            console, form, where, out, ["low=low-level"], ["none"], *rest[2:]
+        ),
+    )
+    trained = []
+    monkeypatch.setattr(room, "train", lambda config, progress: trained.append(config) or tmp_path / "run")
+    outcome = call("train", corpus, "-o", tmp_path / "out")
+    assert outcome.exit_code == 0, outcome.output
+    assert "low: 6 encoded" in outcome.stdout
+    assert trained == [tmp_path / "out" / "config.toml"]
+    config = room.load_config(trained[0])
+    assert (config.features, config.splits.folds) == (tmp_path / "out" / "features", 5)
+    trained[0].write_text("# mine\n" + trained[0].read_text())
+    assert call("train", "csv", corpus, "-o", tmp_path / "out").exit_code == 0
+    assert trained[0].read_text().startswith("# mine")
+
+
+@pytest.mark.slow
+def test_train_from_a_corpus_in_one_command(tmp_path):
+    """A folder of EmoDB's names, which has no splits: features, a configuration, a run, an evaluation."""
+    pytest.importorskip("transformers")
+    rng = np.random.default_rng(0)
+    (tmp_path / "wav").mkdir()
+    for speaker in ("03", "08", "09", "10", "11", "12"):
+        for emotion, pitch in (("W", 30), ("N", 90)):
+            tone = 0.1 * np.sign(np.sin(np.arange(8000) / pitch * 2 * np.pi))
+            noisy = tone + 0.01 * rng.standard_normal(8000)
+            sf.write(tmp_path / "wav" / f"{speaker}a01{emotion}a.wav", noisy, 16_000)
+    outcome = call("train", tmp_path / "wav", "-o", tmp_path / "out")
+    assert outcome.exit_code == 0, outcome.output
+    assert "note: rows are split by speaker: 2 of 6 speakers" in outcome.stdout
+    assert "members are joined by" in outcome.stdout
+    outcome = call("evaluate", tmp_path / "out" / "config.toml")
+    assert outcome.exit_code == 0, outcome.output
+    assert "soft vote" in outcome.stdout
+    outcome = call("train", "emodb", tmp_path / "wav", "-o", tmp_path / "out")
+    assert "0 encoded" in outcome.stdout
+    assert "25 of 25 jobs are done already" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "ravdess"), "name the folder of the corpus too"),
+        (("train", "nowhere"), "no file or folder nowhere"),
+        (("train", "EMPTY"), "no format that is known"),
+    ],
+)
+def test_train_says_what_it_wants(tmp_path, words, message):
+    outcome = call(*(str(tmp_path) if word == "EMPTY" else word for word in words))
+    assert outcome.exit_code == 1
+    assert message in str(outcome.exception)

@@ -11,9 +11,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tamis.cli.emotion_arguments import chosen_variants, open_corpus, open_streams, parse_prior
+from tamis.cli.emotion_arguments import (
+    chosen_variants,
+    corpus_or_config,
+    open_corpus,
+    open_streams,
+    parse_prior,
+)
 from tamis.cli.emotion_recordings import list_recordings, plot_paths, writer
-from tamis.cli.emotion_tables import corpus_table, finding_lines, models_table, plain_table
+from tamis.cli.emotion_tables import ablations_table, corpus_table, evaluation_tables, finding_lines
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -97,9 +103,23 @@ def features(
     merge: Merge = None,
 ) -> None:
     """Run frozen encoders over a corpus, each clip once; the same command goes on after an interruption."""
+    make_features(Console(), form, where, out, stream, variant, transcribe, option, categories, merge)
+
+
+def make_features(
+    console: Console,
+    form: str,
+    where: Path,
+    out: Path,
+    stream: list[str] | None,
+    variant: list[str] | None,
+    transcribe: str | None,
+    option: list[str] | None,
+    categories: str | None,
+    merge: list[str] | None,
+) -> None:
     from tamis.emotion.streams import extract, fill_transcripts, open_transcriber
 
-    console = Console()
     streams, variants = open_streams(stream), chosen_variants(variant)
     found = open_corpus(form, where, option, categories, merge)
     print_notes(console, found.notes)
@@ -125,13 +145,43 @@ def features(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file; docs/emotion-training.md explains it.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A corpus: its folder, a CSV file, or its format before its folder. Or a TOML file, as "
+            "docs/emotion-training.md explains it."
+        ),
+    ],
+    where: Annotated[Path | None, typer.Argument(help="The corpus folder, after its format.")] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="For a corpus: gets features, config.toml (an existing one stays) and run."
+        ),
+    ] = Path("emotion"),
+    folds: Annotated[int | None, typer.Option(help="For a corpus: speaker folds of the training.")] = None,
+    option: Option = None,
+    categories: Categories = None,
+    merge: Merge = None,
 ) -> None:
     """Train the ensemble in four stages; the same command goes on after an interruption."""
     from tamis.emotion.train import train as train_ensemble
+    from tamis.emotion.train import write_first_config
 
     console = Console()
-    console.print(str(train_ensemble(config, progress=console.print)), soft_wrap=True, highlight=False)
+    given = corpus_or_config(source, where)
+    if isinstance(given, Path):
+        config = given
+    else:
+        make_features(console, *given, out / "features", None, None, None, option, categories, merge)
+        config = out / "config.toml"
+        if not config.exists():
+            write_first_config(config, "features", folds=folds)
+    run = train_ensemble(config, progress=lambda line: console.print(line, soft_wrap=True, markup=False))
+    console.print(str(run), soft_wrap=True, highlight=False)
+    console.print(
+        f"tamis emotion evaluate {config}; tamis emotion predict FILE --model {run}", soft_wrap=True
+    )
 
 
 @app.command()
@@ -145,10 +195,9 @@ def evaluate(
 
     console = Console()
     found = measure(config, split=split, slices=tuple(by or ("gender",)))
-    console.print(models_table(found.models.to_dict("records")))
-    console.print(plain_table("by category", found.categories))
-    if len(found.slices):
-        console.print(plain_table("by slice", found.slices))
+    for table in evaluation_tables(found):
+        console.print(table)
+    console.print("all figures: evaluation/*.csv in the output folder of the configuration")
 
 
 @app.command()
@@ -164,7 +213,7 @@ def ablate(
     console = Console()
     names = tuple(name or ABLATIONS)
     table = run_ablations(config, names=names, seeds=tuple(range(seeds)), progress=console.print)
-    console.print(plain_table("ablations", table))
+    console.print(ablations_table(table))
 
 
 @app.command()

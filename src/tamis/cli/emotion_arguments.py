@@ -29,6 +29,19 @@ def open_corpus(
     return found
 
 
+def corpus_or_config(source: str, where: Path | None) -> tuple[str, Path] | Path:
+    """What ``train`` is given: a format and its place, or a TOML file."""
+    from tamis.emotion.corpora import READERS, recognise
+
+    if where is not None:
+        return source, where
+    if source.lower().endswith(".toml"):
+        return Path(source)
+    if source in READERS and not Path(source).exists():
+        raise ValueError(f"tamis emotion train {source}: name the folder of the corpus too.")
+    return recognise(source), Path(source)
+
+
 def pairs(texts: list[str], what: str) -> dict[str, str]:
     split = [text.partition("=") for text in texts]
     if bad := [name for name, equals, value in split if not (name and equals and value)]:

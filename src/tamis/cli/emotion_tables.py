@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from tamis.emotion.corpora import Corpus, Findings
+    from tamis.emotion.evaluation import Evaluation
+
+HEADS = {
+    "utterances": "clips",
+    "agreed": "clips",
+    "macro_f1": "macro-F1",
+    "uar": "UAR",
+    "f1": "F1",
+    "jsd": "JSD",
+    "ece": "ECE",
+    "ccc_valence": "CCC valence",
+    "ccc_arousal": "arousal",
+    "ccc_dominance": "dominance",
+}
+COUNTS = ("utterances", "agreed")
+ATTRIBUTES = ("ccc_valence", "ccc_arousal", "ccc_dominance")
+LETTERS = 5
 
 
 def corpus_table(found: Corpus) -> Table:
@@ -28,28 +46,96 @@ def corpus_table(found: Corpus) -> Table:
     return table
 
 
+def evaluation_tables(found: Evaluation) -> Iterator[Table]:
+    """What fits 80 columns; all figures are in the CSV files."""
+    models = found.models.to_dict("records")
+    yield models_table(models)
+    yield more_of_models(models)
+    yield figures_table(
+        "the ensemble by category", found.categories, ("category", "utterances", "recall", "precision", "f1")
+    )
+    yield confusion_table(found.categories)
+    if len(found.slices):
+        figures = ("slice", "value", "agreed", "uar", "macro_f1", "accuracy", "jsd", "ece")
+        yield figures_table("the ensemble by slice", found.slices, figures)
+        if found.slices[list(ATTRIBUTES)].notna().any(axis=None):
+            yield figures_table(
+                "its attributes by slice", found.slices, ("slice", "value", "utterances", *ATTRIBUTES)
+            )
+
+
 def models_table(rows: list[dict[str, Any]]) -> Table:
-    """One line per model: figures with their intervals, and how much better the ensemble is."""
-    table = Table("model", "macro-F1", "UAR", "accuracy", "JSD", "ECE", "ensemble's gain in macro-F1")
+    table = narrow("models, with 95 % intervals over speakers", "model", "UAR", "macro-F1")
     for row in rows:
-        ranges = [
-            f"{row[f]:.3f} [{row[f + '_low']:.3f}, {row[f + '_high']:.3f}]" for f in ("macro_f1", "uar")
-        ]
-        gain = row.get("macro_f1_gain", math.nan)
-        gained = (
-            ""
-            if math.isnan(gain)
-            else f"{gain:+.3f} [{row['macro_f1_gain_low']:+.3f}, {row['macro_f1_gain_high']:+.3f}]"
+        table.add_row(row["model"], with_interval(row, "uar"), with_interval(row, "macro_f1"))
+    return table
+
+
+def more_of_models(rows: list[dict[str, Any]]) -> Table:
+    table = narrow("models", "model", "accuracy", "JSD", "ECE", "ensemble's gain (UAR)")
+    for row in rows:
+        table.add_row(
+            row["model"],
+            *(short(row[f]) for f in ("accuracy", "jsd", "ece")),
+            with_interval(row, "uar_gain", "+"),
         )
-        table.add_row(row["model"], *ranges, *(f"{row[f]:.3f}" for f in ("accuracy", "jsd", "ece")), gained)
     return table
 
 
-def plain_table(title: str, frame: DataFrame) -> Table:
-    table = Table(*map(str, frame.columns), title=title)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row))
+def ablations_table(frame: DataFrame) -> Table:
+    table = narrow(
+        "ablations, paired with the full ensemble", "ablation", "seeds", "UAR", "gain in UAR", "macro-F1"
+    )
+    for row in frame.to_dict("records"):
+        gain = with_interval(row, "uar_gain", "+")
+        table.add_row(row["ablation"], str(row["seeds"]), short(row["uar"]), gain, short(row["macro_f1"]))
     return table
+
+
+def confusion_table(frame: DataFrame) -> Table:
+    """Rows are the raters' category; heads are cut to their first letters."""
+    heard = [c for c in frame if c.startswith("as/")]
+    table = narrow(
+        "taken for (rows: the raters' category)", "", *(c.removeprefix("as/")[:LETTERS] for c in heard)
+    )
+    for row in frame.to_dict("records"):
+        table.add_row(row["category"], *(str(row[c]) for c in heard))
+    return table
+
+
+def figures_table(title: str, frame: DataFrame, columns: Sequence[str]) -> Table:
+    table = narrow(title, *(HEADS.get(c, c) for c in columns))
+    for row in frame.to_dict("records"):
+        table.add_row(*(short(row[c]) if c not in COUNTS else f"{row[c]:g}" for c in columns))
+    return table
+
+
+def narrow(title: str, *heads: str) -> Table:
+    """Without rules between columns; numbers to the right."""
+    table = Table(title=title, box=SIMPLE, title_justify="left", pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=i > 0)
+    return table
+
+
+def with_interval(row: dict[str, Any], name: str, sign: str = "") -> str:
+    if name not in row or math.isnan(row[name]):
+        return ""
+    low, high = (short(row[f"{name}_{end}"], sign) for end in ("low", "high"))
+    return f"{short(row[name], sign)} [{low}, {high}]"
+
+
+def short(value: Any, sign: str = "") -> str:
+    """Three digits after the point, and nothing before it where that is a zero; empty for NaN; words as they are."""
+    if not isinstance(value, float):
+        return str(value)
+    return (
+        ""
+        if math.isnan(value)
+        else f"{value:{sign}.3f}".replace("0.", ".", 1)
+        if abs(value) < 1
+        else f"{value:{sign}.3f}"
+    )
 
 
 def finding_lines(found: Findings) -> Iterator[str]:

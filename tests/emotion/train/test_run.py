@@ -107,7 +107,7 @@ def test_outputs(place: Path) -> None:
 
 
 def test_soup_is_the_mean_of_its_runs(place: Path) -> None:
-    run = train(place / "run.toml")
+    run = train(place / "run.toml", changes={"meta": {"join": "linear"}})
     runs = [
         load_file(run / "meta" / "all" / f"run{i}" / "balanced" / "weights.safetensors") for i in range(2)
     ]
@@ -168,6 +168,49 @@ def test_held_out_fold_is_not_in_the_meta_data(place: Path, monkeypatch: pytest.
         )
         seen = {tuple(np.round(row, 5)) for row in np.exp(inputs[:, :3].numpy())}
         assert not seen & {tuple(np.round(row, 5)) for row in held.probabilities}
+
+
+def test_what_joins_the_members_is_told_and_can_be_asked_for(place: Path) -> None:
+    said: list[str] = []
+    run = train(place / "run.toml", progress=said.append)
+    choice = json.loads((run / "ensemble" / "choice.json").read_text())
+    assert [s["name"] for s in choice["standings"]] == [
+        "vote",
+        "weights, half of them the vote's",
+        "weights",
+        "linear",
+    ]
+    assert choice["speakers"] == 4
+    (line,) = (line for line in said if "members are joined by" in line)
+    assert f"joined by {choice['chosen']} (" in line
+    vote = train(place / "run.toml", changes={"meta": {"join": "vote"}, "output": "vote"})
+    weight = load_file(vote / "ensemble" / "weights.safetensors")["linear.weight"]
+    assert torch.equal(weight[:3], torch.cat([torch.eye(6) / 2, torch.eye(6) / 2], dim=1)[:3])
+    assert not (vote / "meta").exists()
+    joined, members = (
+        Predictions.read(path).of_split("test")
+        for path in (vote / "ensemble" / "predictions.parquet", final_member(vote))
+    )
+    other = Predictions.read(
+        vote / "members" / "audio" / "all" / "balanced" / "predictions.parquet"
+    ).of_split("test")
+    mean = np.log(members.probabilities) + np.log(other.probabilities)
+    np.testing.assert_array_equal(joined.probabilities.argmax(axis=1), mean.argmax(axis=1))
+
+
+def test_notes_are_told_once(place: Path) -> None:
+    path = place / "set" / "index.parquet"
+    pd.read_parquet(path).assign(speaker="", split="").to_parquet(path, index=False)
+    said: list[str] = []
+    train(
+        place / "run.toml",
+        changes={"natural": {"epochs": 1}, "balanced": {"epochs": 0}},
+        progress=said.append,
+    )
+    notes = [line for line in said if line.startswith("note: ")]
+    assert len(notes) == 2
+    assert notes[0].startswith("note: rows are split by speaker: 13 of 64 speakers")
+    assert notes[1].startswith("note: 51 of 51 training rows have no speaker")
 
 
 def test_processes_do_not_change_the_numbers(place: Path) -> None:

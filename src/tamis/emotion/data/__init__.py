@@ -3,7 +3,7 @@
 ``feature_set``    the contract of a feature set; reader and writers
 ``packed_frames``  a stream of all utterances in one mapped file
 ``targets``        from votes to soft labels
-``folds``          who trains and who is measured
+``folds``          who trains and who is measured; ``doubts``: what makes that pointless
 ``training_data``  :func:`pack` once, :func:`load` wherever it is trained
 ``batch``          utterances side by side
 ``predictions``    what models say, as a table
@@ -23,7 +23,7 @@ from tamis.emotion.data.confusion import (
     uar,
 )
 from tamis.emotion.data.feature_set import FeatureSet, StreamInfo, write_index, write_stream
-from tamis.emotion.data.folds import Rows, speaker_folds
+from tamis.emotion.data.folds import HELD_OUT, Rows, speaker_folds
 from tamis.emotion.data.packed_frames import (
     PackedFrames,
     open_packed,
@@ -39,6 +39,7 @@ from tamis.emotion.data.targets import consensus, disagreement, primary
 from tamis.emotion.data.training_data import BatchList, Packed, TrainingData, load, pack
 
 __all__ = [
+    "HELD_OUT",
     "Batch",
     "BatchList",
     "DataSettings",

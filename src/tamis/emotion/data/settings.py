@@ -24,14 +24,18 @@ Pool = int | Literal["statistics"]
 class Splits:
     """Which utterances are trained on, watched, and measured on.
 
-    ``train``, ``development`` and ``test`` list values of the index's split column. The training rows are dealt into
-    ``folds`` by speaker, for out-of-fold predictions. With ``outer_folds`` the split column does not matter: all rows are
-    dealt into so many folds by speaker, and ``outer_fold`` is the test set.
+    ``train``, ``development`` and ``test`` list values of the index's split column, by any of their usual names ("val" is
+    "development"). With ``by="speaker"`` the column does not matter: a fifth of the rows, of speakers of their own, is the test set;
+    ``"auto"`` does that where the column is empty. The training rows are dealt into ``folds`` by speaker, for out-of-fold
+    predictions. With ``outer_folds`` all rows are dealt into so many folds by speaker, and ``outer_fold`` is the test set.
+    ``shared_speakers="allow"`` keeps a corpus' own splits although speakers stand in several: its figures are then not for new speakers.
     """
 
     train: tuple[str, ...] = ("train",)
     development: tuple[str, ...] = ("development",)
     test: tuple[str, ...] = ("test",)
+    by: Literal["auto", "column", "speaker"] = "auto"
+    shared_speakers: Literal["refuse", "allow"] = "refuse"
     folds: Annotated[int, Field(ge=2)] = 5
     outer_folds: Annotated[int, Field(ge=2)] | None = None
     outer_fold: NonNegativeInt = 0

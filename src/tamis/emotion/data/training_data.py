@@ -11,6 +11,7 @@ import torch
 
 from tamis.emotion.corpora import OTHER
 from tamis.emotion.data.batch import Batch, padded_inputs, total_lengths
+from tamis.emotion.data.doubts import doubts, refuse_one_category
 from tamis.emotion.data.feature_set import FeatureSet
 from tamis.emotion.data.folds import Rows, speaker_folds, speakers_of_sources, split_rows
 from tamis.emotion.data.packed_frames import PackedFrames, open_packed, pack_stream, view_folder
@@ -54,6 +55,8 @@ class TrainingData:
     variant_rows : tuple of arrays, each of shape (N,)
         Rows over which the prediction of an original is averaged: its own, and one array per configured variant.
     frames : mapping of str to PackedFrames
+    notes : tuple of str
+        What was decided about the rows, and what makes figures doubtful.
     """
 
     packed: Packed
@@ -71,6 +74,7 @@ class TrainingData:
     folds: npt.NDArray[np.int64]
     variant_rows: tuple[Rows, ...]
     frames: Mapping[str, PackedFrames]
+    notes: tuple[str, ...]
 
     def __reduce__(self) -> tuple[Callable[[Packed], "TrainingData"], tuple[Any, ...]]:
         return load, (self.packed,)
@@ -128,7 +132,8 @@ def load(packed: Packed) -> TrainingData:
 
     Raises
     ------
-    ValueError   without a usable training row, for speakers on both sides of a split, and for variants that are missing.
+    ValueError   without a usable training row, for training rows of one category, for speakers on both sides of a split, and for
+                 variants that are missing.
     """
     settings, targets = packed.settings, packed.settings.targets
     features = FeatureSet(settings.features)
@@ -137,32 +142,40 @@ def load(packed: Packed) -> TrainingData:
     agreed = consensus(features.votes(), targets.other)
     original = features.strings("variant") == ""
     speakers = speakers_of_sources(features, original)
-    train, development, test = split_rows(settings.splits, features, speakers, settings.seed)
+    train, development, test, notes = split_rows(settings.splits, features, speakers, settings.seed)
     wanted = defined(soft_labels) & ((agreed != NO_AGREEMENT) | (targets.no_agreement == "keep"))
     train = train[wanted[train]]
     if not len(train):
         raise ValueError(
             f"training: {settings.features} has no usable training row; the splits are "
-            f"{sorted(set(features.strings('split')))}, the configuration trains on {list(settings.splits.train)}."
+            f"{sorted(set(features.strings('split')))}, the configuration trains on {list(settings.splits.train)}. Name one of "
+            "them (splits.train), or split by speaker (splits.by = 'speaker')."
         )
+    development, test = development[original[development]], test[original[test]]
+    folds = speaker_folds(list(speakers[train]), settings.splits.folds, settings.seed)
+    categories = features.categories + ((OTHER,) if targets.other == "keep" else ())
+    refuse_one_category(categories, agreed[train], folds)
+    nameless = features.strings("speaker")[train] == ""
+    notes += doubts(categories, agreed, train[original[train]], test, nameless[original[train]])
     return TrainingData(
         packed=packed,
         utterances=features.strings("utterance"),
         speakers=speakers,
         original=original,
-        categories=features.categories + ((OTHER,) if targets.other == "keep" else ()),
+        categories=categories,
         soft_labels=soft_labels,
         vote_shares=vote_shares,
         consensus=agreed,
         attributes=features.attributes(),
         train=train,
-        development=development[original[development]],
-        test=test[original[test]],
-        folds=speaker_folds(list(speakers[train]), settings.splits.folds, settings.seed),
+        development=development,
+        test=test,
+        folds=folds,
         variant_rows=_variant_rows(settings, features, original),
         frames={
             name: open_packed(view_folder(view, packed.folder)) for name, view in settings.streams.items()
         },
+        notes=tuple(notes),
     )
 
 

@@ -28,6 +28,7 @@ from tamis.emotion.signal import (
     read_recording,
 )
 from tamis.emotion.streams.encoder import Stream, TextStream
+from tamis.storage import folder_lock, remove_leftovers
 
 Progress = Callable[[str, int, int], None]
 """Called with the stream's name, clips done and clips in all."""
@@ -84,6 +85,10 @@ def extract(
     progress : callable, optional
         Told after every batch.
 
+    Notes
+    -----
+    The folder is held alone: another extraction into it waits. What a killed one was writing is removed.
+
     Returns
     -------
     Extraction
@@ -98,6 +103,21 @@ def extract(
     for variant in variants:
         parse_variant(variant)
     folder, done = Path(folder), Extraction()
+    with folder_lock(folder):
+        remove_leftovers(folder)
+        write_set(corpus, folder, streams, variants, dtype, done, progress)
+    return done
+
+
+def write_set(
+    corpus: Corpus,
+    folder: Path,
+    streams: Mapping[str, Stream],
+    variants: Sequence[str],
+    dtype: Literal["float16", "float32"],
+    done: Extraction,
+    progress: Progress | None,
+) -> None:
     clips = list(open_clips(corpus, variants, done))
     if not clips:
         raise ValueError(
@@ -115,7 +135,6 @@ def extract(
         raise ValueError(f"extract: no utterance of {corpus.name!r} could be encoded. {first_reason(done)}")
     infos = {name: stream.encoder.info for name, stream in streams.items()}
     write_index(folder, table.reset_index(drop=True), corpus.categories, infos)
-    return done
 
 
 def note_skipped(done: Extraction, corpus: Corpus, clips: Sequence[Clip]) -> None:

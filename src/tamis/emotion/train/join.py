@@ -1,7 +1,9 @@
-"""Stages 3 and 4: the members' out-of-fold predictions are joined by a meta-classifier, several of which make the soup."""
+"""Stages 3 and 4: the members' out-of-fold predictions are joined by a vote, or by a meta-classifier, several of which make the soup."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,20 +29,25 @@ from tamis.emotion.predict import (
     StreamRecord,
     write_recogniser,
 )
+from tamis.emotion.train.choice import Choice, Joined, choose
 from tamis.emotion.train.config import Config, run_fingerprint
 from tamis.emotion.train.member_jobs import member_folder
-from tamis.emotion.train.meta import MetaData, calibrate, train_meta
+from tamis.emotion.train.meta import MetaData, calibrate, train_meta, vote_weights
 from tamis.emotion.train.soup import Weights, greedy_soup, uniform_soup
 from tamis.emotion.train.stages import last_stage
-from tamis.storage import read_json, read_tensors, write_tensors
+from tamis.storage import plain, read_json, read_tensors, write_json, write_tensors
 from tamis.training import is_done, mark_done
 
+CHOICE = Path("ensemble") / "choice.json"
+logger = logging.getLogger(__name__)
 
-def join_members(config: Config, data: TrainingData) -> None:
+
+def join_members(config: Config, data: TrainingData, report: Callable[[str], None] = logger.info) -> None:
     """Learn to join the trained members; writes ``meta/`` and ``ensemble/`` unless they are there.
 
-    The ensemble's own out-of-fold predictions come from soups that have not seen the fold either (and the temperature from
-    those); its development and test predictions from the soup of all training rows over the members of all training rows.
+    What joins them is chosen by its out-of-fold predictions (:mod:`tamis.emotion.train.choice`; ``ensemble/choice.json`` says why), which
+    are the ensemble's own (and give its temperature); its development and test predictions come from what has learnt from
+    all training rows, over the members of all training rows.
     """
     fingerprint = run_fingerprint(config)
     if _joined(config.output, fingerprint):
@@ -49,16 +56,61 @@ def join_members(config: Config, data: TrainingData) -> None:
     held_out = [out_of_fold(config, data, rows, member.name) for member in config.members]
     final = [final_predictions(config, member.name) for member in config.members]
     learnt, development = _meta_data(config, data, held_out), _development(config, data, final)
-    crossed = cross_fitted(config, data, learnt, development, held_out[0], fingerprint)
-    model = soup_of_runs(config, learnt, development, "all", fingerprint)
     shares = data.vote_shares[rows]
     known = ~np.isnan(shares).any(axis=1)
-    logits = np.log(crossed.probabilities[known].clip(min=1e-12))
+    candidates = candidates_of(config, development, fingerprint)
+    crossed = {name: cross_fitted(config, data, learnt, fitted) for name, fitted in candidates.items()}
+    choice = choose(
+        {n: Joined(j.probabilities[known], j.attributes[known]) for n, j in crossed.items()},
+        shares[known],
+        list(data.speakers[rows][known]),
+    )
+    report(f"{config.output}: {choice}")
+    model = candidates[choice.chosen](learnt, "all")
+    best = crossed[choice.chosen]
+    logits = np.log(best.probabilities[known].clip(min=1e-12))
     calibrate(model, torch.from_numpy(logits), torch.from_numpy(shares[known]))
-    parts = [_tempered(crossed, float(model.temperature)), _joined_by(model, config, final)]
+    first = held_out[0]
+    unseen = Predictions(
+        first.utterances, first.splits, first.categories, best.probabilities, best.attributes
+    )
+    parts = [_tempered(unseen, float(model.temperature)), _joined_by(model, config, final)]
     write_tensors(config.output / WEIGHTS, model.state_dict())
     concatenated(parts).write(config.output / "ensemble" / "predictions.parquet")
-    write_recogniser(config.output, describe_recogniser(config, data, fingerprint))
+    write_json(config.output / CHOICE, plain(choice))
+    write_recogniser(config.output, describe_recogniser(config, data, fingerprint, choice))
+
+
+Fitted = Callable[[MetaData, str], MetaClassifier]
+"""Learns to join the members, and names its randomness and its files."""
+
+
+def candidates_of(config: Config, development: MetaData | None, fingerprint: str) -> dict[str, Fitted]:
+    """What the members may be joined by, simplest first."""
+    members = len(config.members)
+
+    def voted(share: float) -> Fitted:
+        """The members' mean, their weights so far on the way from equal ones to the best."""
+
+        def fitted(learnt: MetaData, _: str) -> MetaClassifier:
+            model = MetaClassifier(members, learnt.soft_labels.shape[1])
+            equal = torch.full((members,), 1 / members)
+            weights = equal if share == 0 else share * vote_weights(learnt, members) + (1 - share) * equal
+            model.start_at_vote(weights)
+            return model.eval()
+
+        return fitted
+
+    def linear(learnt: MetaData, name: str) -> MetaClassifier:
+        return soup_of_runs(config, learnt, development, name, fingerprint)
+
+    every: dict[str, Fitted] = {
+        "vote": voted(0.0),
+        "weights, half of them the vote's": voted(0.5),
+        "weights": voted(1.0),
+        "linear": linear,
+    }
+    return every if config.meta.join == "evidence" else {config.meta.join: every[config.meta.join]}
 
 
 def out_of_fold(config: Config, data: TrainingData, rows: Rows, name: str) -> Predictions:
@@ -91,15 +143,8 @@ def inputs_of(config: Config, members: Sequence[Predictions]) -> Tensor:
     return meta_inputs(p, attributes, config.meta.inputs)
 
 
-def cross_fitted(
-    config: Config,
-    data: TrainingData,
-    learnt: MetaData,
-    development: MetaData | None,
-    rows: Predictions,
-    fingerprint: str,
-) -> Predictions:
-    """The ensemble's out-of-fold predictions: each fold by a soup that has learnt from the other folds' rows.
+def cross_fitted(config: Config, data: TrainingData, learnt: MetaData, fitted: Fitted) -> Joined:
+    """Out-of-fold predictions of a candidate: each fold by one that has learnt from the other folds' rows.
 
     (As always in stacking, the inputs of those other rows come from members that were trained on this fold's speakers.)
     """
@@ -107,9 +152,9 @@ def cross_fitted(
     p, a = np.zeros((len(folds), len(data.categories))), np.zeros((len(folds), len(ATTRIBUTES)))
     for fold in range(config.splits.folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        model = soup_of_runs(config, learnt.take(outside), development, f"fold{fold}", fingerprint)
+        model = fitted(learnt.take(outside), f"fold{fold}")
         p[inside], a[inside] = meta_predict(model, learnt.inputs[inside])
-    return Predictions(rows.utterances, rows.splits, rows.categories, p, a)
+    return Joined(p, a)
 
 
 def soup_of_runs(
@@ -147,7 +192,9 @@ def _soup_weights(
     return greedy_soup(runs, score)[0]
 
 
-def describe_recogniser(config: Config, data: TrainingData, fingerprint: str) -> RecogniserRecord:
+def describe_recogniser(
+    config: Config, data: TrainingData, fingerprint: str, choice: Choice
+) -> RecogniserRecord:
     """What prediction needs beside the weights."""
     sources = FeatureSet(config.features).streams
     agreed = data.consensus[data.train][data.consensus[data.train] >= 0]
@@ -162,13 +209,21 @@ def describe_recogniser(config: Config, data: TrainingData, fingerprint: str) ->
         fingerprint=fingerprint,
         categories=data.categories,
         attributes=ATTRIBUTES if rated else (),
-        prior=PriorRecord(tuple(natural.tolist()), "balanced" if config.meta.balanced.epochs else "natural"),
+        prior=PriorRecord(tuple(natural.tolist()), learnt_prior(config, choice)),
         heard_variants=config.heard_variants,
         meta_inputs=config.meta.inputs,
         architecture=config.architecture,
         streams=streams,
         members=tuple(_member_record(config, member) for member in config.members),
     )
+
+
+def learnt_prior(config: Config, choice: Choice) -> Literal["natural", "balanced"]:
+    """Which frequencies the ensemble stands for: those of the last stage of what is learnt last; a vote has no stage of its own."""
+    if choice.chosen == "linear":
+        return "balanced" if config.meta.balanced.epochs else "natural"
+    deep = all(member.kind == "deep" for member in config.members)
+    return "balanced" if deep and config.balanced.epochs else "natural"
 
 
 def _member_record(config: Config, member: Member) -> MemberRecord:

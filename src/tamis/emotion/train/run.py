@@ -1,5 +1,6 @@
 """`tamis emotion train`: from a configuration and a feature set to an ensemble, in four stages."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from tamis.emotion.train.join import join_members
 from tamis.emotion.train.member_jobs import jobs_of
 from tamis.storage import folder_lock, plain, read_json, remove_leftovers, write_json
 from tamis.training import Executor, local_executor, run_jobs
+
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -41,6 +44,7 @@ def train(
     With ``outer_folds`` all that once per test fold, in ``outer<k>/``.
     """
     config = load_config(config_path, changes)
+    report = progress or logger.info
     with folder_lock(config.output):
         remove_leftovers(config.output)
         runs = runs_of(config)
@@ -48,10 +52,12 @@ def train(
             _claim(run)
         frames = config.output / "frames"
         loaded = [load(pack(run.data, frames)) for run in runs]
+        for note in dict.fromkeys(note for data in loaded for note in data.notes):
+            report(f"note: {note}")
         jobs = [job for run, data in zip(runs, loaded, strict=True) for job in jobs_of(run, data)]
         run_jobs(jobs, executor or local_executor(config.processes), progress)
         for run, data in zip(runs, loaded, strict=True):
-            join_members(run, data)
+            join_members(run, data, report)
     return config.output
 
 

@@ -44,8 +44,12 @@ class Meta:
     ``inputs`` are the members' probabilities (as published) or their logarithms. ``start`` is at random numbers (as published),
     at the members' mean (``"vote"``), or at their weighted mean with the best weight for each member (``"weighted_vote"``);
     ``pull`` is the strength of the quadratic pull back to the start.
+
+    ``join`` says what the members are joined by: their plain mean (``"vote"``), a mean with a weight for each member, this layer
+    (``"linear"``, as published), or (``"evidence"``) the simplest of these that predicts unseen speakers as well as the best one does.
     """
 
+    join: Literal["evidence", "vote", "weights", "linear"] = "evidence"
     inputs: MetaInputs = "log_probabilities"
     start: Literal["vote", "weighted_vote", "random"] = "vote"
     pull: NonNegativeFloat = 1.0
