@@ -72,7 +72,7 @@ def test_evaluation_fits(found: Evaluation) -> None:
         line.strip().startswith("member/whisper-statistics") and line.rstrip().endswith(gain)
         for line in lines
     )
-    (contempt,) = (line for line in lines if line.startswith("contempt") and len(line.split()) == 9)
+    (contempt,) = (line for line in lines if line.strip().startswith("contempt") and len(line.split()) == 9)
     assert sum(map(int, contempt.split()[1:])) == 20
     assert any("CCC valence" in line and "dominance" in line for line in lines)
 
