@@ -76,15 +76,21 @@ def probes(config: Config) -> dict[str, Predictions]:
 
 
 def earlier_stages(config: Config) -> dict[str, Predictions]:
-    """What each later stage is measured against: deep members after stage 1, and one meta-classifier instead of the soup."""
+    """What each later stage is measured against: deep members after stage 1, and one meta-classifier instead of the soup.
+
+    The latter only where evidence is for a linear layer in every outer fold; a vote has no soup.
+    """
     parts: dict[str, list[Predictions]] = {}
-    for run in runs_of(config):
+    runs = runs_of(config)
+    layers = all((run.output / "meta" / "all").is_dir() for run in runs)
+    for run in runs:
         for member in run.members:
             if member.kind == "deep":
                 path = member_folder(run, member.name, None) / "natural" / "predictions.parquet"
                 found = Predictions.read(path).of_split("test")
                 parts.setdefault(f"member/{member.name} after stage 1", []).append(found)
-        parts.setdefault("one meta-classifier", []).append(first_meta_classifier(run))
+        if layers:
+            parts.setdefault("one meta-classifier", []).append(first_meta_classifier(run))
     return {name: concatenated(p) for name, p in parts.items()}
 
 
