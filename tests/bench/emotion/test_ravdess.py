@@ -34,6 +34,7 @@ learning_rate = 3e-3
 epochs = 1
 learning_rate = 1e-3
 [meta]
+join = "linear"
 start = "weighted_vote"
 runs = 2
 natural = { epochs = 1, learning_rate = 1e-2 }

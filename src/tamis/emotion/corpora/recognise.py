@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from tamis.emotion.corpora.readers import crema_d, emodb, ravdess
-from tamis.emotion.corpora.readers.files import AUDIO_SUFFIXES, files_below
+from tamis.emotion.corpora.readers.files import AUDIO_SUFFIXES
+from tamis.storage import files_below
 
 MARKS: Final = (
     ("audformat", "db.yaml"),
