@@ -134,7 +134,7 @@ def _check_arguments(
 ) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(f"sparsify(model): got {type(model).__name__}, expected an nn.Module.")
-    if not isinstance(budget_s, Real) or not 0 < budget_s < math.inf:
+    if not isinstance(budget_s, Real) or not 0 < float(budget_s) < math.inf:
         raise ValueError(f"sparsify(budget_s={budget_s!r}): expected seconds, more than 0.")
     if progress is not None and not callable(progress):
         raise TypeError(

@@ -138,7 +138,7 @@ class SparseLinear(nn.Module):
         Its numbers are made at the first operation on it, anew at each reading; shape, dtype and device cost nothing.
         Writing to it is a RuntimeError, since the copy would be lost. ``weight.detach()`` is an ordinary tensor.
         """
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return self._dense(self.values)
         dtype = self.values.dtype if self.row_scale is None else torch.float32
         return DenseWeight(self.values, self._dense, (self.out_features, self.in_features), dtype)

@@ -80,11 +80,11 @@ def load_minilm(folder: str | Path | None = None) -> MiniLM:
             f"load_minilm({str(folder)!r}): transformers cannot read it: {type(error).__name__}: {error}"
         ) from error
     # A pooler, which mean embeddings do not use, is missing in many a file.
-    missing = sorted(key for key in notes["missing_keys"] if not key.startswith("pooler."))
-    if missing:
+    absent = sorted(key for key in notes["missing_keys"] if not key.startswith("pooler."))
+    if absent:
         raise ValueError(
-            f"load_minilm({str(folder)!r}): the file holds no values for {len(missing)} tensors of {type(model).__name__}, "
-            f"{missing[0]} among them."
+            f"load_minilm({str(folder)!r}): the file holds no values for {len(absent)} tensors of {type(model).__name__}, "
+            f"{absent[0]} among them."
         )
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise ValueError(f"load_minilm({str(folder)!r}): there is no vocabulary of a tokenizer in it.")
