@@ -120,6 +120,36 @@ template <class Call> void bind_kernel(nb::module_& m, const char* name, void (*
         "element"_a, "by_rows"_a, "bias"_a, "activation"_a, "threads"_a, Unlocked());
 }
 
+void bind_int8(nb::module_& m) {
+  m.def("spmm_int8",
+        [](const SpmmPacked& packed, bool shared_ids, uintptr_t values, uintptr_t row_scale, uintptr_t levels, uintptr_t b,
+           int64_t ldb, uintptr_t c, int64_t ldc, int64_t n, int element, uintptr_t bias, int activation, int threads) {
+          SpmmInt8Call call;
+          call.a = packed;
+          call.shared_ids = shared_ids;
+          call.values = at<void>(values);
+          call.stored = Stored::int8;
+          call.row_scale = at<float>(row_scale);
+          call.levels = at<uint8_t>(levels);
+          call.n = n;
+          call.b = at<void>(b);
+          call.c = at<void>(c);
+          call.ldb = ldb;
+          call.ldc = ldc;
+          call.element = static_cast<Element>(element);
+          call.by_rows = true;
+          call.bias = at<float>(bias);
+          call.activation = static_cast<Activation>(activation);
+          call.threads = threads;
+          current_int8().spmm(call);
+        },
+        "packed"_a, nb::kw_only(), "shared_ids"_a, "values"_a, "row_scale"_a, "levels"_a, "b"_a, "ldb"_a, "c"_a, "ldc"_a,
+        "n"_a, "element"_a, "bias"_a, "activation"_a, "threads"_a, Unlocked());
+  m.def("int8_levels_bytes", &int8_levels_bytes, nb::kw_only(), "n"_a, "quads"_a);
+  m.def("int8_highest_level", [] { return current_int8().highest_level; });
+  m.def("use_vnni", &use_vnni);
+}
+
 // One column is selected from wide vectors, a few fit narrow ones.
 const Kernels& panels_for(int64_t n) { return n == 1 ? current() : current_for(n); }
 const Kernels& windows_for(int64_t) { return current(); }
@@ -133,6 +163,7 @@ void bind_spmm(nb::module_& m) {
   bind_kernel(m, "spmm_csr", &Kernels::spmm_csr, panels_for);
   bind_kernel(m, "spmm_bsr", &Kernels::spmm_bsr, panels_for);
   bind_kernel(m, "spmv_window", &Kernels::spmv_window, windows_for);
+  bind_int8(m);
   m.def("parts_of_unit", &parts_of_unit, nb::kw_only(), "panels"_a, "parts"_a, "part_rows"_a, "threads"_a);
 }
 

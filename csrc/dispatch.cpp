@@ -10,6 +10,9 @@ namespace tamis {
   namespace isa { extern const Kernels table; }
 TAMIS_FOR_EACH_ISA(X)
 #undef X
+#if defined(__x86_64__)
+namespace avx512_vnni { extern const Int8Kernel int8_kernel; }
+#endif
 
 namespace {
 
@@ -24,6 +27,7 @@ const Kernels* best() {
 }
 
 const Kernels* forced = nullptr;
+bool vnni = true;
 
 }  // namespace
 
@@ -51,6 +55,15 @@ const Kernels& current_for(int64_t n) {
     if ((*t)->width < chosen->width && (*t)->width >= n && std::strcmp((*t)->isa, "baseline") && supported(**t)) chosen = *t;
   return *chosen;
 }
+
+const Int8Kernel& current_int8() {
+#if defined(__x86_64__)
+  if (vnni && !std::strcmp(current().isa, "avx512") && __builtin_cpu_supports("avx512vnni")) return avx512_vnni::int8_kernel;
+#endif
+  return *current().int8;
+}
+
+void use_vnni(bool use) { vnni = use; }
 
 bool force(const char* name) {
   if (!std::strcmp(name, "auto")) {

@@ -10,6 +10,10 @@ const Kernels& current();
 // fewer load slots. Never baseline, which has no FMA and so other bits.
 const Kernels& current_for(int64_t n);
 
+// The 8-bit product: that of the set in use, compiled once more for CPUs that have VNNI beside AVX-512.
+const Int8Kernel& current_int8();
+void use_vnni(bool use);
+
 // Every ISA that was compiled in, best first; null-terminated.
 const Kernels* const* compiled();
 bool supported(const Kernels& table);  // by the CPU we run on

@@ -75,6 +75,20 @@ struct SpmvCall : SpmmOperands {
   WindowPacked a;
 };
 
+// A's columns are quads of columns of b, its values four int8 each; b is by_rows.
+struct SpmmInt8Call : SpmmCall {
+  bool shared_ids;  // one id per step, else four
+  uint8_t* levels;  // room for a slab of b in 8 bits: int8_levels_bytes
+};
+
+constexpr int64_t int8_slab = 1024;  // tokens that are taken at a time, which bounds that room
+
+// Tokens in whole vectors, each with its step and low, and a quad that padding may read.
+constexpr int64_t int8_levels_bytes(int64_t n, int64_t quads) {
+  const int64_t widest = 16, slab = n < int8_slab ? n : int8_slab, tokens = (slab + widest - 1) / widest * widest;
+  return tokens * (quads * 4 + 8) + 4 * widest * 4;
+}
+
 // The pairs (output row, input row) of every offset of a sparse convolution, as lists that ascend in both columns.
 struct PairLists {
   static constexpr int64_t granule = 64;  // outputs between two cuts
@@ -163,6 +177,11 @@ struct SparseConvGradientCall {
   int32_t threads;
 };
 
+struct Int8Kernel {
+  void (*spmm)(const SpmmInt8Call&);
+  int32_t highest_level;  // of an activation
+};
+
 struct Kernels {
   const char* isa;
   int32_t width;                     // floats in a vector
@@ -170,6 +189,7 @@ struct Kernels {
   void (*spmm_csr)(const SpmmCall&);  // ids: four per step, one for each row of the group
   void (*spmm_bsr)(const SpmmCall&);  // ids: one per step, shared by the four rows
   void (*spmv_window)(const SpmvCall&);
+  const Int8Kernel* int8;
   void (*kernel_map_search)(const KernelMapSearch&);
   void (*kernel_map_gather)(const KernelMapSearch&, int32_t* target_rows, int32_t* source_rows);
   void (*kernel_map_cuts)(const PairLists&, int64_t rows, int32_t* cuts, int32_t threads);

@@ -22,6 +22,9 @@
 #endif
 // asm volatile also pins the *order* of such loads, which is what a software-pipelined loop wants.
 
+// Every loop over accumulators is unrolled by pragma: one dynamic index, and GCC keeps them all in memory.
+#define TAMIS_UNROLL _Pragma("GCC unroll 8")
+
 namespace tamis::TAMIS_ISA {
 
 #if defined(TAMIS_ISA_avx512)
@@ -61,6 +64,10 @@ TAMIS_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.
 TAMIS_INLINE Vec max(Vec x, Vec y) { return {_mm512_max_ps(x.v, y.v)}; }
 TAMIS_INLINE Vec min(Vec x, Vec y) { return {_mm512_min_ps(x.v, y.v)}; }
 TAMIS_INLINE float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
+// x * 2^whole, for whole numbers from -126 to 128; NaN if x is.
+TAMIS_INLINE Vec scaled(Vec x, Vec whole) { return {_mm512_scalef_ps(x.v, whole.v)}; }
+// x, negated where `by` is negative.
+TAMIS_INLINE Vec signed_as(Vec x, Vec by) { return {_mm512_xor_ps(x.v, _mm512_and_ps(by.v, _mm512_set1_ps(-0.0f)))}; }
 
 #elif defined(TAMIS_ISA_avx2)
 
@@ -95,6 +102,11 @@ TAMIS_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
 TAMIS_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 TAMIS_INLINE Vec max(Vec x, Vec y) { return {_mm256_max_ps(x.v, y.v)}; }
 TAMIS_INLINE Vec min(Vec x, Vec y) { return {_mm256_min_ps(x.v, y.v)}; }
+TAMIS_INLINE Vec scaled(Vec x, Vec whole) {
+  const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(whole.v), _mm256_set1_epi32(127));
+  return {_mm256_mul_ps(x.v, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)))};
+}
+TAMIS_INLINE Vec signed_as(Vec x, Vec by) { return {_mm256_xor_ps(x.v, _mm256_and_ps(by.v, _mm256_set1_ps(-0.0f)))}; }
 TAMIS_INLINE float sum(Vec a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));
@@ -156,6 +168,15 @@ TAMIS_INLINE Vec fma(Vec a, Vec b, Vec c) {
 }
 TAMIS_INLINE Vec max(Vec x, Vec y) { return {x.v > y.v ? x.v : y.v}; }
 TAMIS_INLINE Vec min(Vec x, Vec y) { return {x.v < y.v ? x.v : y.v}; }
+TAMIS_INLINE Vec scaled(Vec x, Vec whole) {
+  int4v power;
+  for (int i = 0; i < 4; ++i) power[i] = whole.v[i] == whole.v[i] ? (static_cast<int32_t>(whole.v[i]) + 127) << 23 : 0;
+  return {x.v * reinterpret_cast<float4>(power)};
+}
+TAMIS_INLINE Vec signed_as(Vec x, Vec by) {
+  const int4v sign = reinterpret_cast<int4v>(by.v) & (int4v{} + INT32_MIN);
+  return {reinterpret_cast<float4>(reinterpret_cast<int4v>(x.v) ^ sign)};
+}
 TAMIS_INLINE float sum(Vec a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 
 #endif

@@ -8,7 +8,6 @@ namespace tamis::TAMIS_ISA {
 // e^x to about 2 ulp: 2^(x / ln 2), the integer part moved into the exponent and a polynomial for the rest. Infinity from
 // 88.4 on, where 2^128 appears, and 2^-126 from -87.3 down.
 TAMIS_INLINE Vec exp(Vec x) {
-  alignas(64) float lanes[Vec::width];
   const Vec high = Vec::broadcast(89.0f), low = Vec::broadcast(-87.3365478515625f);
   const Vec bounded = min(high, max(low, x));  // max(low, NaN) = NaN, min(high, NaN) = NaN: second operand wins
   const Vec shift = Vec::broadcast(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
@@ -23,14 +22,7 @@ TAMIS_INLINE Vec exp(Vec x) {
   p = fma(p, r, Vec::broadcast(1.6666665459e-1f));
   p = fma(p, r, Vec::broadcast(5.0000001201e-1f));
   p = fma(p, r * r, r) + Vec::broadcast(1.0f);
-  whole.store(lanes);
-  for (int i = 0; i < Vec::width; ++i) {
-    union { uint32_t u; float f; } power;
-    const float w = lanes[i];
-    power.u = w == w ? static_cast<uint32_t>(static_cast<int32_t>(w) + 127) << 23 : 0x7fc00000u;
-    lanes[i] = power.f;
-  }
-  return p * Vec::load(lanes);
+  return scaled(p, whole);
 }
 
 // Sources: Abramowitz & Stegun, Handbook of Mathematical Functions, 7.1.26 (|error| <= 1.5e-7).
@@ -44,12 +36,7 @@ TAMIS_INLINE Vec erf(Vec x) {
   p = fma(p, t, Vec::broadcast(-0.284496736f));
   p = fma(p, t, Vec::broadcast(0.254829592f));
   const Vec magnitude = one - p * t * exp(zero - a * a);
-  // sign(x) * magnitude without a select: x / |x| would be NaN at 0, where magnitude is 0 anyway.
-  alignas(64) float m[Vec::width], s[Vec::width];
-  magnitude.store(m);
-  x.store(s);
-  for (int i = 0; i < Vec::width; ++i) m[i] = s[i] < 0 ? -m[i] : m[i];
-  return Vec::load(m);
+  return signed_as(magnitude, x);
 }
 
 template <Activation activation> TAMIS_INLINE Vec activate(Vec x) {

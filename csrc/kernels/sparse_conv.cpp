@@ -21,7 +21,6 @@ namespace tamis::TAMIS_ISA {
 
 namespace {
 
-#define TAMIS_UNROLL _Pragma("GCC unroll 8")
 
 constexpr int64_t depth = 128;  // input channels at a time: a panel of weights then fits in L1
 constexpr int most_rows = 8;

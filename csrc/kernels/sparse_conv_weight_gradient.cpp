@@ -13,7 +13,6 @@ namespace tamis::TAMIS_ISA {
 
 namespace {
 
-#define TAMIS_UNROLL _Pragma("GCC unroll 8")
 
 constexpr int64_t run = 64;           // pairs at a time, so that their rows stay in L1
 constexpr int64_t block_granules = 16;

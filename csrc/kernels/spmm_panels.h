@@ -24,8 +24,6 @@ namespace tamis::TAMIS_ISA {
 // Four rows of accumulators, nv vectors wide, and the few registers a step needs besides.
 constexpr int panel_vectors = Vec::registers >= 32 ? 4 : 3;
 
-// Every loop over accumulators is unrolled by pragma: one dynamic index, and GCC keeps them all in memory.
-#define TAMIS_UNROLL _Pragma("GCC unroll 8")
 template <int nv> using Accumulators = Vec[4][nv];
 
 template <int nv> struct Panel {
@@ -116,6 +114,8 @@ template <int nv> struct Panel {
     const float* sums = sums_of(part);
     const int64_t first_row = part * call.a.part_rows;
     const int64_t rows = call.a.m - first_row < call.a.part_rows ? call.a.m - first_row : call.a.part_rows;
+    const bool slow = call.activation == Activation::gelu || call.activation == Activation::silu;
+    const Vec floor = Vec::broadcast(call.activation == Activation::relu ? 0.0f : -__builtin_inff());  // NaN passes max
     for (int64_t j = 0; j < cols; j += Vec::width) {
       auto* c = static_cast<typename T::type*>(call.c) + (first_col + j) * call.ldc + first_row;
       for (int64_t i = 0; i < rows; i += Vec::width) {
@@ -124,13 +124,21 @@ template <int nv> struct Panel {
         const Vec scale = call.row_scale ? Vec::load_first(call.row_scale + first_row + i, count) : Vec::broadcast(1.0f);
         Vec columns[Vec::width];
         load_transposed<Float32>(sums + i * stride + j, stride, count, Vec::width, columns);
-        alignas(64) float tile[Vec::width][Vec::width];
 #pragma GCC unroll 16
-        for (int v = 0; v < Vec::width; ++v) columns[v].store(tile[v]);
-        for (int v = 0; v < Vec::width && v < cols - j; ++v) {
-          const Vec y = activate(fma(Vec::load(tile[v]), scale, bias), call.activation);
-          if (count == Vec::width) T::store(c + v * call.ldc + i, y);
-          else T::store_first(c + v * call.ldc + i, y, count);
+        for (int v = 0; v < Vec::width; ++v) columns[v] = max(floor, fma(columns[v], scale, bias));
+        if (slow) {
+          alignas(64) float tile[Vec::width][Vec::width];
+#pragma GCC unroll 16
+          for (int v = 0; v < Vec::width; ++v) columns[v].store(tile[v]);
+          for (auto& column : tile) activate_slowly(Vec::load(column), call.activation).store(column);
+#pragma GCC unroll 16
+          for (int v = 0; v < Vec::width; ++v) columns[v] = Vec::load(tile[v]);
+        }
+#pragma GCC unroll 16
+        for (int v = 0; v < Vec::width; ++v) {
+          if (v >= cols - j) break;
+          if (count == Vec::width) T::store(c + v * call.ldc + i, columns[v]);
+          else T::store_first(c + v * call.ldc + i, columns[v], count);
         }
       }
     }

@@ -45,6 +45,14 @@ inline float sum(__m512 v) {
   return v[0];
 }
 
+inline __m512 scaled(__m512 a, __m512 b) {
+  return each<__m512>([&](unsigned i) { return b[i] == b[i] ? __builtin_ldexpf(a[i], static_cast<int>(b[i])) : b[i]; });
+}
+inline __m512 bitwise(__m512 a, __m512 b, bool exclusive) {
+  const Int32 x = (Int32)a, y = (Int32)b;
+  return (__m512)(exclusive ? x ^ y : x & y);
+}
+
 inline __m512 four_times(__m128 v) { return each<__m512>([&](unsigned i) { return v[i % 4]; }); }
 inline __m512 in_lanes(__m512 v, int control) {
   return each<__m512>([&](unsigned i) { return v[i / 4 * 4 + (control >> 2 * (i % 4) & 3)]; });
@@ -90,6 +98,7 @@ template <class V, class F> inline __mmask16 compare(__m512i a, __m512i b, F&& h
 #undef _mm512_permute_ps
 #undef _mm512_shuffle_f32x4
 #undef _mm512_slli_epi32
+#undef _mm512_scalef_ps
 
 #define _mm512_add_ps(a, b) ((a) + (b))
 #define _mm512_sub_ps(a, b) ((a) - (b))
@@ -100,6 +109,9 @@ template <class V, class F> inline __mmask16 compare(__m512i a, __m512i b, F&& h
 #define _mm512_fmadd_ps emulated::fma
 #define _mm512_mask3_fmadd_ps emulated::masked_fma
 #define _mm512_reduce_add_ps emulated::sum
+#define _mm512_scalef_ps emulated::scaled
+#define _mm512_and_ps(a, b) emulated::bitwise(a, b, false)
+#define _mm512_xor_ps(a, b) emulated::bitwise(a, b, true)
 #define _mm512_setzero_ps emulated::zero
 #define _mm512_set1_ps emulated::all
 #define _mm512_set1_epi32 emulated::all32

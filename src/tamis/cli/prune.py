@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.progress import Progress
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tamis.models import Compute
     from tamis.tour import Encoder
 
 app = typer.Typer(add_completion=False)
@@ -40,6 +41,10 @@ def prune(
     tokens: Annotated[
         int, typer.Option(help="Tokens in a call that the kernels are chosen for, at least.", min=1)
     ] = 128,
+    compute: Annotated[
+        str,
+        typer.Option(help="float32; int8: layers in 8 bits where they stay near enough; or the fastest."),
+    ] = "float32",
     everywhere: Annotated[
         bool, typer.Option("--everywhere", help="Sparse even where dense is faster.")
     ] = False,
@@ -78,6 +83,7 @@ def prune(
             encoder.model,
             _example(encoder, CALIBRATION, tokens),
             replace="everywhere" if everywhere else "where_faster",
+            compute=cast("Compute", compute),
             progress=lambda done, layers, name: bar.update(
                 task, completed=done, total=layers, description=name
             ),

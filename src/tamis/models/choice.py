@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tamis.formats import BSR, CSR, SparseMatrix
 from tamis.inspect import LayerUse
+from tamis.models.precision import EIGHT_BITS, Precision
 from tamis.nn import SparseLinear
 from tamis.tuning import time_interleaved
 
@@ -19,9 +20,6 @@ Times = Literal["measured", "predicted"]
 
 # Blocks that hold more fill than this per nonzero never win, so they are not even tried.
 MOST_FILL = 2.0
-
-# Outputs of a layer that are computed in float64 at a time.
-OUTPUTS = 256
 
 
 @dataclass(frozen=True)
@@ -34,20 +32,25 @@ class Contender:
     layer : SparseLinear
     dense_ms, sparse_ms : float
         Over all calls of one forward pass.
+    note : str
+        What else is to be said, such as why it is not in 8 bits.
     """
 
     format: str
     layer: SparseLinear
     dense_ms: float
     sparse_ms: float
+    note: str = ""
 
     @property
     def pays(self) -> bool:
         return self.sparse_ms < self.dense_ms
 
 
-def best_contender(layer: nn.Linear, use: LayerUse, times: Times, budget_s: float) -> Contender:
-    """Try the formats that fit the zeros of a layer, and return the fastest.
+def best_contender(
+    layer: nn.Linear, use: LayerUse, times: Times, budget_s: float, precision: Precision
+) -> Contender:
+    """Try the formats that fit the zeros of a layer, in float32 and 8 bits as allowed, and return the fastest.
 
     Parameters
     ----------
@@ -58,18 +61,22 @@ def best_contender(layer: nn.Linear, use: LayerUse, times: Times, budget_s: floa
         Time the layers on this machine, on the traced input, or ask the ops' cost model.
     budget_s : float
         Seconds to measure per layer.
+    precision : Precision
 
     Raises
     ------
     NotImplementedError   if no kernel covers the layer.
     """
     n = max(use.tokens)
-    layers = {
-        name: SparseLinear.from_dense(layer, make, n=n)
-        for name, make in fitting_formats(layer.weight).items()
-    }
+    rounded, note = precision.eight_bits(layer, n, use.sample)
+    layers = {} if rounded is None else {EIGHT_BITS: rounded}
+    if rounded is None or precision.compute == "fastest":
+        layers |= {
+            name: SparseLinear.from_dense(layer, make, n=n)
+            for name, make in fitting_formats(layer.weight).items()
+        }
     timed = _measure(layer, layers, use, budget_s) if times == "measured" else _predict(layers, use)
-    return min(timed, key=lambda contender: contender.sparse_ms)
+    return replace(min(timed, key=lambda contender: contender.sparse_ms), note=note)
 
 
 def fitting_formats(weight: Tensor) -> dict[str, Callable[[Tensor], SparseMatrix]]:
@@ -82,24 +89,6 @@ def fitting_formats(weight: Tensor) -> dict[str, Callable[[Tensor], SparseMatrix
         if stored < MOST_FILL * int(nonzero.sum()):
             formats["BSR 4x1"] = partial(BSR.from_dense, blocksize=(4, 1))
     return formats
-
-
-def relative_error(layer: nn.Linear, sparse: SparseLinear, sample: Tensor) -> float:
-    """Largest deviation of the sparse output from the dense layer in float64, relative to its largest finite value.
-
-    Where both are the same infinity, or both NaN, they do not deviate.
-    """
-    with torch.no_grad():
-        # A few outputs at a time: the whole weight in float64 would take twice the layer's memory.
-        x = sample.double()
-        exact = torch.cat([x @ rows.double().T for rows in layer.weight.split(OUTPUTS)], dim=1)
-        if layer.bias is not None:
-            exact += layer.bias.double()
-        y = sparse(sample.to(layer.weight.dtype)).double()
-        same = (y == exact) | (y.isnan() & exact.isnan())
-        off = (y - exact).abs().masked_fill(same, 0).max()
-        largest = exact.abs().masked_fill(~exact.isfinite(), 0).max()
-        return float(off / largest.clamp(min=torch.finfo(torch.float64).tiny))
 
 
 def _measure(

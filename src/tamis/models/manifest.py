@@ -13,12 +13,13 @@ FORMAT, VERSION = "tamis sparse model", 1
 
 @dataclass(frozen=True)
 class SavedLayer:
-    """A SparseLinear: how its tensors are to be read (see ``formats.to_record``), the kernel if one was forced, and the rows
-    of x that the kernel was chosen for if they are not the constructor's."""
+    """A SparseLinear: how its tensors are to be read (see ``formats.to_record``), the kernel if one was forced, and what it was
+    made for: rows of x, and precision, if they are not the constructor's."""
 
     format: dict[str, str]
     kernel: str | None = None
     n: int | None = None
+    compute: str | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class SparsifiedLayer:
     dense_ms, sparse_ms : float or None
         Time in one forward pass, over all calls of the layer.
     error : float or None
-        Largest deviation of the sparse output from the dense layer in float64, relative to its largest value.
+        Distance of the sparse output from the dense layer's in float64, over the size of that (Frobenius norms).
     dense_bytes, sparse_bytes : int
         Weight before, and now: values, indices and the packed layouts of the plans.
     """

@@ -87,7 +87,8 @@ def save_sparse(model: nn.Module, folder: str | Path) -> None:
 
 def _saved(layer: SparseLinear) -> SavedLayer:
     n = None if layer.plan.n == PLANNED_N else layer.plan.n
-    return SavedLayer(to_record(layer.matrix)[1], layer.kernel, n)
+    compute = None if layer.compute == "float32" else layer.compute
+    return SavedLayer(to_record(layer.matrix)[1], layer.kernel, n, compute)
 
 
 def load_sparse(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
@@ -214,9 +215,12 @@ def _sparse_layer(
         )
     # The bias stays the model's own parameter, filled later, since other layers may share it.
     n = PLANNED_N if saved.n is None else saved.n
-    sparse = SparseLinear(matrix, old.bias, kernel=saved.kernel, n=n).train(old.training)
+    sparse = SparseLinear(
+        matrix, old.bias, kernel=saved.kernel, n=n, compute=saved.compute or "float32"
+    ).train(old.training)
     weight = old.values if isinstance(old, SparseLinear) else old.weight
-    sparse.values.requires_grad_(weight.requires_grad)
+    if sparse.values.is_floating_point():
+        sparse.values.requires_grad_(weight.requires_grad)
     return old, sparse
 
 

@@ -5,7 +5,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from numbers import Real
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -24,7 +24,8 @@ from tamis.inspect import (
     trace,
     unusable,
 )
-from tamis.models.choice import Contender, Times, best_contender, relative_error
+from tamis.models.choice import Contender, Times, best_contender
+from tamis.models.precision import Compute, Precision, relative_error
 from tamis.models.replacement import Replacements
 from tamis.models.report import SparsifiedLayer, SparsifyReport
 from tamis.nn import SparseLinear
@@ -40,6 +41,8 @@ def sparsify(
     times: Times = "measured",
     replace: Replace = "where_faster",
     where: Where | None = None,
+    compute: Compute = "float32",
+    max_error: float | None = None,
     budget_s: float = 0.2,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> SparsifyReport:
@@ -64,6 +67,12 @@ def sparsify(
         "everywhere" takes the best sparse form of each layer even where dense is faster.
     where : str, iterable of str or callable, optional
         Which layers to look at: a pattern of names ("encoder.*"), several, or a predicate (name, module) -> bool.
+    compute : "float32", "int8" or "fastest"
+        "int8" computes layers in 8 bits (see :func:`tamis.plan_spmm`) where ``max_error`` holds, "fastest" where that is the
+        fastest way besides. The zeros are best in groups of four along a row: ``prune(pattern="1x4")``.
+    max_error : float, optional
+        How far a layer's output in 8 bits may be from the float32 layer's on ``example_inputs``: Frobenius norm of the difference
+        over that of the output. By default 1.1 times what torch's dynamic int8 makes of the same layer.
     budget_s : float
         Seconds to measure per layer.
     progress : callable, optional
@@ -90,6 +99,7 @@ def sparsify(
     (True, True)
     """
     _check_arguments(model, times, replace, budget_s, progress)
+    precision = _checked_precision(compute, max_error)
     where = checked_where("sparsify", where)
     queue = _candidates(model, where)
     count = len(queue)
@@ -104,7 +114,7 @@ def sparsify(
             if progress:
                 progress(len(rows), count, target.name)
             use = uses.pop(target.module, LayerUse())
-            row, sparse = _judge(target, reason, use, times, replace, budget_s)
+            row, sparse = _judge(target, reason, use, times, replace, budget_s, precision)
             rows.append(row)
             if sparse is not None and isinstance(target.module, nn.Linear):
                 replaced.put(target.name, target.module, sparse, calls=len(use.tokens))
@@ -154,6 +164,14 @@ def _check_arguments(
         raise TypeError("sparsify(model): the model is compiled; sparsify first, then torch.compile.")
 
 
+def _checked_precision(compute: Compute, max_error: float | None) -> Precision:
+    if compute not in get_args(Compute):
+        raise ValueError(f"sparsify(compute={compute!r}): expected 'float32', 'int8' or 'fastest'.")
+    if max_error is not None and not (isinstance(max_error, Real) and max_error >= 0):
+        raise ValueError(f"sparsify(max_error={max_error!r}): expected a number, 0 or more.")
+    return Precision(compute, max_error)
+
+
 def _judge(
     target: LinearWeight,
     reason: str | None,
@@ -161,6 +179,7 @@ def _judge(
     times: Times,
     replace: Replace,
     budget_s: float,
+    precision: Precision,
 ) -> tuple[SparsifiedLayer, SparseLinear | None]:
     """Make one layer's row, and its sparse form if that shall take its place; nothing is changed yet."""
     row, layer = _first_row(target), target.module
@@ -170,7 +189,7 @@ def _judge(
     if reason := unusable(target, use):
         return dataclasses.replace(row, reason=reason), None
     try:
-        best = best_contender(layer, use, times, budget_s)
+        best = best_contender(layer, use, times, budget_s, precision)
     except NotImplementedError as refusal:
         reason = "; ".join(line.strip() for line in str(refusal).splitlines()[1:]) or str(refusal)
         return dataclasses.replace(row, reason=reason), None
@@ -200,9 +219,10 @@ def _first_row(target: LinearWeight) -> SparsifiedLayer:
 
 
 def _speed(best: Contender, times: Times) -> str:
-    if best.pays:
-        return f"{best.dense_ms / best.sparse_ms:.2f}x as fast ({times})"
-    return f"dense is {best.sparse_ms / best.dense_ms:.2f}x as fast ({times})"
+    speed = f"{best.dense_ms / best.sparse_ms:.2f}x as fast ({times})"
+    if not best.pays:
+        speed = f"dense is {best.sparse_ms / best.dense_ms:.2f}x as fast ({times})"
+    return f"{speed}; {best.note}" if best.note else speed
 
 
 def _put_back(row: SparsifiedLayer, calls: int) -> SparsifiedLayer:

@@ -46,6 +46,9 @@ class SparseLinear(nn.Module):
         Use this kernel, instead of the one that is predicted to be fastest.
     n : int
         Rows of x that the kernel is chosen for; it serves every number.
+    compute : "float32" or "int8"
+        As for :func:`tamis.plan_spmm`: "int8" takes the products in 8 bits. The gradient of x is that of the exact product
+        with the stored weights.
 
     Attributes
     ----------
@@ -81,11 +84,12 @@ class SparseLinear(nn.Module):
         *,
         kernel: str | None = None,
         n: int = PLANNED_N,
+        compute: str = "float32",
     ) -> None:
         super().__init__()
         _check_arguments(matrix, bias)
         self.out_features, self.in_features = matrix.shape
-        self.kernel, self._n = kernel, n
+        self.kernel, self.compute, self._n = kernel, compute, n
         self.register_buffer("row_scale", matrix.row_scale, persistent=False)
         self.bias = None if bias is None else _parameter(bias)
         self.values = _parameter(self._adopt(matrix))
@@ -98,6 +102,7 @@ class SparseLinear(nn.Module):
         *,
         kernel: str | None = None,
         n: int = PLANNED_N,
+        compute: str = "float32",
     ) -> Self:
         """Store the nonzero weights of a linear layer.
 
@@ -107,7 +112,7 @@ class SparseLinear(nn.Module):
             Left unchanged; both layers share the bias parameter.
         to_sparse : callable
             Dense (m, k) -> format; CSR by default, ``partial(BSR.from_dense, blocksize=(4, 1))`` for others.
-        kernel, n : optional
+        kernel, n, compute : optional
             As for the constructor.
 
         Raises
@@ -122,8 +127,9 @@ class SparseLinear(nn.Module):
             raise TypeError(
                 f"SparseLinear.from_dense(layer, to_sparse): got {type(to_sparse).__name__}, expected a callable such as CSR.from_dense."
             )
-        new = cls(to_sparse(layer.weight.detach()), layer.bias, kernel=kernel, n=n)
-        new.values.requires_grad_(layer.weight.requires_grad)
+        new = cls(to_sparse(layer.weight.detach()), layer.bias, kernel=kernel, n=n, compute=compute)
+        if new.values.is_floating_point():
+            new.values.requires_grad_(layer.weight.requires_grad)
         return new.train(layer.training)
 
     @property
@@ -173,7 +179,7 @@ class SparseLinear(nn.Module):
 
     def _adopt(self, matrix: SparseMatrix) -> Tensor:
         """Plan for a matrix, keep its structure, and return its values in the order of the plan."""
-        plan = plan_spmm(matrix, self._n, kernel=self.kernel)
+        plan = plan_spmm(matrix, self._n, kernel=self.kernel, compute=self.compute)
         values = plan.packed_values(matrix.values.detach())
         self._layout = Layout.of(matrix)
         for name, tensor in zip(plan.packed.names, plan.packed.tensors, strict=True):

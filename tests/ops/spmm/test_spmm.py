@@ -192,7 +192,7 @@ def test_gradients_are_those_of_dense(layout: str, activation: str | None, make:
         torch.testing.assert_close(mine.grad, other.grad, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("kernel", [k.name for k in KERNELS])
+@pytest.mark.parametrize("kernel", [k.name for k in KERNELS if torch.float32 in k.dtypes])
 def test_gradients_do_not_depend_on_the_kernel(kernel: str) -> None:
     w = sparse(12, 150).repeat_interleave(4, 0)  # several windows and several blocks of columns
     a = tamis.BSR.from_dense(w, blocksize=(4, 1))
@@ -204,6 +204,52 @@ def test_gradients_do_not_depend_on_the_kernel(kernel: str) -> None:
     expected = torch.autograd.grad(x @ a.with_values(values).to_dense().T, (values, x), upstream)
     for mine, other in zip(grads, expected, strict=True):
         torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
+
+
+def test_the_gradient_of_an_8_bit_product_is_that_of_the_exact_one() -> None:
+    a = tamis.formats.quantize_rows(tamis.BSR.from_dense(sparse(48, 150 // 4 * 4), blocksize=(1, 4)))
+    x, bias = torch.randn(5, a.shape[1], requires_grad=True), torch.randn(48, requires_grad=True)
+    upstream = torch.randn(5, 48)
+    y = tamis.linear(x, a, bias, plan=tamis.plan_spmm(a, 5, compute="int8"))
+    grads = torch.autograd.grad(y, (x, bias), upstream)
+    for mine, other in zip(grads, (upstream @ a.to_dense(), upstream.sum(0)), strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-4, rtol=1e-4)
+
+
+def test_an_8_bit_product_is_one_operator_for_compilers() -> None:
+    a = tamis.formats.quantize_rows(tamis.BSR.from_dense(sparse(32, 64), blocksize=(1, 4)))
+    plan, x = tamis.plan_spmm(a, 8, compute="int8"), torch.randn(8, 64)
+    layer = tamis.nn.SparseLinear(a, torch.randn(32), compute="int8")
+    compiled = torch.compile(lambda x: tamis.linear(x, a, plan=plan), fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(x), tamis.linear(x, a, plan=plan))
+    assert torch.equal(torch.export.export(layer, (x,)).module()(x), layer(x))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: tamis.CSR.from_dense(a.to_dense()), "values are float32; it takes int8"),
+        (lambda a: tamis.formats.quantize_rows(tamis.CSR.from_dense(a.to_dense())), "a is CSR, not BSR"),
+        (
+            lambda a: tamis.formats.quantize_rows(tamis.BSR.from_dense(a.to_dense(), blocksize=(2, 4))),
+            "a is BSR in 2x4 blocks",
+        ),
+        (
+            lambda a: tamis.formats.quantize_rows(tamis.BSR.from_dense(a.to_dense(), blocksize=(4, 1))),
+            "a is BSR in 4x1 blocks",
+        ),
+    ],
+)
+def test_what_an_8_bit_product_cannot_take_is_refused_by_name(change, words: str) -> None:
+    with pytest.raises(NotImplementedError, match=words):
+        tamis.plan_spmm(change(tamis.BSR.from_dense(sparse(32, 64), blocksize=(1, 4))), 8, compute="int8")
+
+
+def test_rounding_is_never_chosen_unasked() -> None:
+    a = tamis.formats.quantize_rows(tamis.BSR.from_dense(sparse(32, 64), blocksize=(1, 4)))
+    assert tamis.plan_spmm(a, 64).kernel != "cpu/spmm_int8"
+    with pytest.raises(ValueError, match="compute is 'int4', expected 'float32' or 'int8'"):
+        tamis.plan_spmm(a, 64, compute="int4")
 
 
 @pytest.mark.parametrize("kernel", ["cpu/spmm_csr", "cpu/spmv_window"])

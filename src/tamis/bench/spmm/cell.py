@@ -132,7 +132,8 @@ def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> 
     try:
         prepared = contestant.prepare(operands, cell.planned_n)
         against = prepared.rounded or operands
-        error, bound = against.error(prepared.product(prepared.run())), against.tolerance
+        error = against.error(prepared.product(prepared.run()))
+        bound = against.tolerance if prepared.tolerance is None else prepared.tolerance
         row = replace(
             row,
             detail=prepared.detail,

@@ -10,12 +10,13 @@ from typing import Literal
 from torch import Tensor, nn
 
 from tamis.bench.spmm.cell import Cell
-from tamis.bench.spmm.contestants import ALL, CANDIDATES, DENSE, OURS, ROUNDED, Contestant
+from tamis.bench.spmm.contestants import ALL, CANDIDATES, DENSE, EIGHT_BITS, OURS, ROUNDED, Contestant
 from tamis.workloads import Family, PatternFile, Spec, cut, divides, generate, one_weight_per_role
 
-Grid = Literal["quick", "default", "full"]
+Grid = Literal["quick", "default", "full", "int8"]
 
 _TRANSFORMER = ((512, 512), (2048, 512), (512, 2048), (1024, 1024))
+_BERT = ((1536, 384), (384, 1536), (3072, 768), (4096, 1024))
 _LARGE = ((3072, 768), (768, 3072), (4096, 1024), (4096, 4096))
 _DECODE = ((1024, 1024), (4096, 4096), (11008, 4096))
 _UNSEEN = ((640, 896), (1536, 704), (448, 2176))
@@ -25,6 +26,7 @@ FILE_CONTESTANTS = ALL
 _LAYER_CUTS = {
     "quick": ((0.8, "unstructured"),),
     "default": ((0.7, "unstructured"), (0.8, "unstructured"), (0.9, "unstructured"), (0.8, "4x1")),
+    "int8": (),
     "full": tuple((s, p) for p in ("unstructured", "4x1", "16x16") for s in (0.5, 0.7, 0.8, 0.9)),
 }
 
@@ -46,8 +48,8 @@ class Job:
 
 
 def jobs(grid: Grid) -> list[Job]:
-    """The generated matrices of a grid: sections "grid", "lengths" and "decode"."""
-    return {"quick": _quick, "default": _default, "full": _full}[grid]()
+    """The generated matrices of a grid: sections "grid", "lengths", "decode" and "int8"."""
+    return {"quick": _quick, "default": _default, "full": _full, "int8": _int8}[grid]()
 
 
 def _quick() -> list[Job]:
@@ -97,6 +99,17 @@ def _full() -> list[Job]:
         *_grid(shapes, (0.1, 0.2, 0.4, 0.6, 0.98), lengths),
         *_grid(shapes, (0.7, 0.9), (128,), "16x1"),
         *_grid(shapes, (0.7, 0.9), (128,), family="variational"),
+    ]
+
+
+def _int8() -> list[Job]:
+    """Against dense products in fewer bits: quads of weights, which the 8-bit kernel is made for, and single ones."""
+    cuts = {"1x4": (0.5, 0.75, 0.8, 0.9, 0.95), "unstructured": (0.5, 0.8, 0.9, 0.95)}
+    return [
+        _job(spec, tuple(_cell("int8", spec, n) for n in (128, 512)), DENSE + EIGHT_BITS + OURS[1:])
+        for m, k in _BERT
+        for pattern, sparsities in cuts.items()
+        for spec in (Spec(m, k, sparsity, pattern) for sparsity in sparsities)
     ]
 
 

@@ -15,7 +15,7 @@ from tamis.bench.spmm.grids import Grid, Job, file_jobs, jobs, layer_jobs
 from tamis.bench.spmm.rows import CellKey, Row
 from tamis.workloads import describe, find_smtx
 
-_SHARE_S = {"quick": 0.06, "default": 0.1, "full": 0.05}
+_SHARE_S = {"quick": 0.06, "default": 0.1, "full": 0.05, "int8": 0.05}
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class Options:
 
     Attributes
     ----------
-    grid : {"quick", "default", "full"}
-        How many cells: about a minute, ten minutes, an hour on two cores.
+    grid : {"quick", "default", "full", "int8"}
+        How many cells: about a minute, ten minutes, an hour on two cores. "int8" asks another question, in five minutes:
+        8-bit products against dense ones in 8 and 16 bits.
     out : Path
         Folder of the CSV (and of the page that :mod:`tamis.bench.spmm.results.report` makes of it).
     smtx : tuple of Path

@@ -13,6 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 def spmm(
     quick: Annotated[bool, typer.Option("--quick", help="A minute or two.")] = False,
     full: Annotated[bool, typer.Option("--full", help="About an hour; see --max-seconds.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Products in 8 bits, ours and dense ones, instead of the grid.")
+    ] = False,
     smtx: Annotated[
         list[Path] | None,
         typer.Option(help="A folder or file of .smtx patterns to measure instead of the grid."),
@@ -32,10 +35,10 @@ def spmm(
     """Sparse × dense products: ours, dense PyTorch in both layouts, torch CSR and BSR, scipy, MKL, a numba loop."""
     from tamis.bench import spmm as suite
 
-    if quick and full:
-        raise typer.BadParameter("choose one of --quick and --full.")
+    if quick + full + int8 > 1:
+        raise typer.BadParameter("choose one of --quick, --full and --int8.")
     options = suite.Options(
-        grid="quick" if quick else "full" if full else "default",
+        grid="quick" if quick else "full" if full else "int8" if int8 else "default",
         out=out,
         smtx=tuple(smtx or ()),
         lengths=tuple(n or (128,)),

@@ -35,6 +35,8 @@ class SpmmProblem:
     format, shape, blocksize, density, dtype, device : of A; ``blocksize`` is (1, 1) where there are no blocks
     n : int
         Columns of B.
+    compute : str
+        "float32", or "int8" where B is rounded to 8 bits on the way in.
     machine, threads : what it will run on
     """
 
@@ -47,11 +49,14 @@ class SpmmProblem:
     n: int
     machine: Machine
     threads: int
+    compute: str = "float32"
 
     @classmethod
-    def of(cls, a: SparseMatrix, n: int, machine: Machine, threads: int) -> Self:
+    def of(cls, a: SparseMatrix, n: int, machine: Machine, threads: int, compute: str = "float32") -> Self:
         blocksize = a.blocksize if isinstance(a, BSR) else (1, 1)
-        return cls(type(a).__name__, a.shape, blocksize, a.density, a.dtype, a.device, n, machine, threads)
+        return cls(
+            type(a).__name__, a.shape, blocksize, a.density, a.dtype, a.device, n, machine, threads, compute
+        )
 
     def at_density(self, density: float) -> Self:
         return replace(self, density=density)
@@ -94,6 +99,11 @@ def window_tiling(p: SpmmProblem) -> Tiling:
     """Rows per part of ``spmv_window``, and columns of its window: a wide one costs loads, a narrow one is not filled."""
     rows = part_rows(p, math.ceil(p.shape[0] / max(1, 2 * p.threads, math.ceil(p.shape[0] / 1024))))
     return Tiling(rows, WINDOWS[0] if p.density > 0.2 else WINDOWS[1])
+
+
+def int8_part_rows(p: SpmmProblem) -> int:
+    """Rows per part of ``spmm_int8``: few, so that their sums stay in L1 on the way out."""
+    return part_rows(p, min(128, math.ceil(p.shape[0] / p.threads)))
 
 
 def part_rows(p: SpmmProblem, wanted: int) -> int:
@@ -153,6 +163,27 @@ def window_work(p: SpmmProblem) -> Work:
     )
     matrix_bytes = strips * (20 + lanes * p.dtype.itemsize) * tiles
     return Work(amounts, matrix_bytes, float(min(p.threads, max(1, m // 32))))
+
+
+def int8_work(p: SpmmProblem) -> Work:
+    """Count the work of ``spmm_int8`` (csrc/kernels/spmm_int8.cpp): four dot products of a quad are an ``fma``."""
+    (m, k), rows = p.shape, int8_part_rows(p)
+    parts, quads = math.ceil(m / rows), k / 4
+    steps = p.density * m * quads / 4 * 1.03
+    vectors = math.ceil(p.n / p.machine.width)
+    panels = math.ceil(vectors / (p.machine.panel_vectors if k <= 768 else 2))
+    taken = parts_of_unit(panels, parts, rows, p.threads)
+    units = panels * math.ceil(parts / taken)
+    amounts = _amounts(
+        fma=steps * vectors,
+        step=steps * panels,
+        group=m / 4 * panels,
+        sums=m / 4 * vectors,
+        slice=quads * vectors,
+    )
+    return Work(
+        amounts, steps * 24 * panels, max(1.0, panels * parts / max(1, math.ceil(units / p.threads) * taken))
+    )
 
 
 def _amounts(

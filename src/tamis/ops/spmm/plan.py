@@ -18,7 +18,7 @@ from tamis.ops.spmm.kernels import KERNELS
 from tamis.tuning import machine_for
 
 
-def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan:
+def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None, compute: str = "float32") -> SpmmPlan:
     """Choose a kernel for ``spmm(a, b)`` with b of n columns, and pack ``a`` for it.
 
     The plan serves every n correctly; it was chosen for this one.
@@ -30,10 +30,15 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan
         Columns of B, i.e. tokens for :func:`linear`.
     kernel : str, optional
         Take this kernel whatever the prediction; a name from ``tamis.ops.spmm.KERNELS``.
+    compute : "float32" or "int8"
+        "int8" multiplies 8-bit weights with 8-bit activations, sums being exact: each column of B (a token of
+        :func:`linear`) is rounded to 256 levels between its least and its largest value (128 levels where the CPU lacks
+        VNNI). A token that holds NaN or Inf gives NaN everywhere. For BSR with int8 values, in blocks 4, 8 ... wide and
+        1, 4, 8 ... high.
 
     Raises
     ------
-    ValueError            if n is negative or the kernel is unknown.
+    ValueError            if n is negative, or the kernel or ``compute`` is unknown.
     NotImplementedError   if no kernel can serve ``a``; the message lists each and its reason.
 
     Examples
@@ -47,8 +52,10 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None) -> SpmmPlan
     check_matrix(call, a)
     if not isinstance(n, int) or isinstance(n, bool) or n < 0:
         raise ValueError(f"{call}: n is {n!r}, expected a whole number of columns, 0 or more.")
+    if compute not in ("float32", "int8"):
+        raise ValueError(f"{call}: compute is {compute!r}, expected 'float32' or 'int8'.")
     threads = torch.get_num_threads()
-    problem = SpmmProblem.of(a, n, machine_for(isa(), threads), threads)
+    problem = SpmmProblem.of(a, n, machine_for(isa(), threads), threads, compute)
     choice = choose(call, KERNELS, problem, kernel)
     packed, positions = choice.kernel.pack(problem, a)
     return SpmmPlan(problem, choice, packed, positions, a._structure_memo, structure_tensors(a))

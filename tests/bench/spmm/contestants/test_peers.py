@@ -9,7 +9,16 @@ import torch
 
 from tamis.bench.measurement import Unavailable
 from tamis.bench.spmm.contestants import mkl, peers
-from tamis.bench.spmm.contestants.listed import ALL, CANDIDATES, DENSE, PACKED_DENSE, PEERS, ROLES, ROUNDED
+from tamis.bench.spmm.contestants.listed import (
+    ALL,
+    CANDIDATES,
+    DENSE,
+    EIGHT_BITS,
+    PACKED_DENSE,
+    PEERS,
+    ROLES,
+    ROUNDED,
+)
 from tamis.bench.spmm.operands import Operands
 from tamis.workloads import Spec, generate
 
@@ -66,7 +75,7 @@ def test_scipy_is_left_out_where_it_would_take_seconds(monkeypatch):
 
 def test_a_missing_package_is_a_reason():
     with pytest.raises(Unavailable, match="no_such_engine"):
-        peers._import("no_such_engine")
+        peers.import_or_unavailable("no_such_engine")
 
 
 @needs_mkl
@@ -107,4 +116,4 @@ print(prepared.detail)
 
 
 def test_names_are_unique():
-    assert len(ROLES) == len(ALL + ROUNDED + CANDIDATES)
+    assert len(ROLES) == len(ALL + ROUNDED + CANDIDATES + EIGHT_BITS)

@@ -4,6 +4,7 @@ from tamis.bench.spmm.contestants.listed import (
     ALL,
     CANDIDATES,
     DENSE,
+    EIGHT_BITS,
     OURS,
     ROLES,
     ROUNDED,
@@ -11,4 +12,4 @@ from tamis.bench.spmm.contestants.listed import (
 )
 from tamis.bench.spmm.contestants.prepared import Prepared
 
-__all__ = ["ALL", "CANDIDATES", "DENSE", "OURS", "ROLES", "ROUNDED", "Contestant", "Prepared"]
+__all__ = ["ALL", "CANDIDATES", "DENSE", "EIGHT_BITS", "OURS", "ROLES", "ROUNDED", "Contestant", "Prepared"]

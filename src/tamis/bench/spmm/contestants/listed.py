@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tamis.bench.spmm.contestants import ours, peers
+import torch
+
+from tamis.bench.spmm.contestants import eight_bits, ours, peers
 from tamis.bench.spmm.contestants.prepared import Prepared
 from tamis.bench.spmm.operands import Operands
 from tamis.ops.spmm import KERNELS
@@ -22,14 +24,16 @@ class Contestant:
         As in the rows.
     prepare : callable (Operands, planned_n) -> Prepared
         Does what depends on A alone; raises :class:`~tamis.bench.measurement.Unavailable` with the reason.
-    role : {"dense", "packed dense", "ours", "ours rounded", "ours on one kernel", "peer"}
+    role : {"dense", "packed dense", "rounded dense", "ours", "ours rounded", "ours on one kernel", "peer"}
         "dense" are the baselines, as PyTorch runs a model that nobody has compiled; "packed dense" has its weights laid out
-        ahead, as ours have. "ours rounded" stores fewer bits, "ours on one kernel" is not the chooser's plan.
+        ahead, as ours have; "rounded dense" computes in fewer bits. "ours rounded" stores fewer bits, "ours on one kernel" is not the chooser's plan.
     """
 
     name: str
     prepare: Callable[[Operands, int], Prepared]
-    role: Literal["dense", "packed dense", "ours", "ours rounded", "ours on one kernel", "peer"]
+    role: Literal[
+        "dense", "packed dense", "rounded dense", "ours", "ours rounded", "ours on one kernel", "peer"
+    ]
 
 
 DENSE = (
@@ -52,6 +56,15 @@ ROUNDED = (
 CANDIDATES = tuple(
     Contestant(kernel.name.replace("cpu/", "tamis_on_"), ours.on_kernel(kernel.name), "ours on one kernel")
     for kernel in KERNELS
+    if torch.float32 in kernel.dtypes
+)
+
+EIGHT_BITS = (
+    Contestant("dense_bf16", eight_bits.dense_bf16, "rounded dense"),
+    Contestant("dense_int8_x86", eight_bits.dense_int8("x86"), "rounded dense"),
+    Contestant("dense_int8_onednn", eight_bits.dense_int8("onednn"), "rounded dense"),
+    Contestant("dense_int8_onnxruntime", eight_bits.dense_int8_onnxruntime, "rounded dense"),
+    Contestant("tamis_8_bits", eight_bits.tamis_8_bits, "ours rounded"),
 )
 
 PEERS = (
@@ -63,4 +76,4 @@ PEERS = (
 )
 
 ALL = DENSE + PACKED_DENSE + OURS + PEERS
-ROLES = {contestant.name: contestant.role for contestant in ALL + ROUNDED + CANDIDATES}
+ROLES = {contestant.name: contestant.role for contestant in ALL + ROUNDED + CANDIDATES + EIGHT_BITS}

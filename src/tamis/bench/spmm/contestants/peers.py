@@ -79,7 +79,7 @@ def scipy_csr(operands: Operands, planned_n: int) -> Prepared:
     """``scipy.sparse.csr_matrix @ ndarray``: one thread, so it is left out where it would take seconds."""
     if int((operands.weight != 0).sum()) * operands.n > _SCIPY_LIMIT:
         raise Unavailable(f"one thread: left out above {2 * _SCIPY_LIMIT / 1e9:g} GFLOP a call")
-    sparse = _import("scipy.sparse")
+    sparse = import_or_unavailable("scipy.sparse")
     a, b = sparse.csr_matrix(_float_array(operands.weight)), _float_array(operands.b)
     stored = a.data.nbytes + a.indices.nbytes + a.indptr.nbytes
     return Prepared(lambda: a @ b, torch.from_numpy, a.nnz, stored, stored, "one thread")
@@ -87,7 +87,7 @@ def scipy_csr(operands: Operands, planned_n: int) -> Prepared:
 
 def numba_csr(operands: Operands, planned_n: int) -> Prepared:
     """A ten-line parallel loop over rows, as a user without a library would write it."""
-    numba = _import("numba")
+    numba = import_or_unavailable("numba")
     a, b = _torch_csr_tensor(operands.weight), _float_array(operands.b)
     pointers, columns, values = a.crow_indices().numpy(), a.col_indices().numpy(), a.values().numpy()
     times_matrix, times_vector = _numba_loops()
@@ -175,7 +175,7 @@ def _float_array(tensor: Tensor) -> Any:
     return tensor.numpy()
 
 
-def _import(name: str) -> Any:
+def import_or_unavailable(name: str) -> Any:
     from importlib import import_module
 
     try:

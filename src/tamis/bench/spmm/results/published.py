@@ -17,7 +17,7 @@ SHARED = ("device", "cpu", "isa", "dtype", "threads", "versions", "peak_gflops",
 KEPT = (
     *("section", "matrix", "pattern", "family", "m", "k", "n", "planned_n", "target", "sparsity", "cache"),
     *("contestant", "detail", "median_us", "spread", "waiting", "dense_us", "speedup"),
-    *("gflops", "pack_us", "breakeven_calls", "predicted_crossover"),
+    *("gflops", "max_error", "pack_us", "breakeven_calls", "predicted_crossover"),
 )
 
 
@@ -59,6 +59,8 @@ def _behind_figures(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _without_details(row: Row) -> Row:
     row = replace(row, spread=_thousandths(row.spread), waiting=_thousandths(row.waiting))
+    if row.section != "int8":  # where products are right up to rounding, the error says nothing
+        row = replace(row, max_error=None)
     if _role(row).startswith("ours"):
         return replace(row, detail=row.detail.split(":")[0])
     return replace(row, gflops=None, pack_us=None, breakeven_calls=None)

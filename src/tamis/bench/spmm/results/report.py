@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tamis.bench.spmm.contestants import ROLES
 from tamis.bench.spmm.results import plots, tables
+from tamis.bench.spmm.results.eight_bits import eight_bit_cells, eight_bits_part, said_of_eight_bits
 from tamis.bench.spmm.results.summary import (
     CellResult,
     Spread,
@@ -73,6 +74,8 @@ def _write_png(rows: Sequence[Row], path: Path) -> None:
 def verdict_of(rows: Sequence[Row]) -> str:
     """:func:`verdict` about the grid, or the files, among ``rows``, and a sentence about few columns."""
     results = cell_results(rows, ROLES)
+    if eight_bits := said_of_eight_bits(eight_bit_cells(rows, ROLES)):
+        return eight_bits
     said = verdict(_section(results, "grid") or _section(results, "files"))
     decode = _section(results, "decode")
     if not decode:
@@ -138,6 +141,7 @@ def _body(rows: Sequence[Row], csv_path: Path, command: str) -> Iterator[Part]:
         yield from _grid_part(grid, rows)
     for part in (_decode_part, _layers_part, _lengths_part, _choice_part):
         yield from part(results, rows)
+    yield from eight_bits_part(eight_bit_cells(rows, ROLES))
     yield from _trust_part(rows)
 
 
