@@ -53,6 +53,9 @@ class PairLists:
         (rows,), (first, second, lists, cuts, dense_offsets) = sizes, tensors
         return cls(rows, first, second, lists, cuts, dense_offsets)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_tensors, (self.tensors, self.sizes)  # without addresses
+
     @property
     def tensors(self) -> list[Tensor]:
         """All parts that are tensors, as operators take them."""
@@ -92,19 +95,19 @@ class PairLists:
     def transposed(self, rows: int) -> Self:
         """The same pairs with inputs and outputs exchanged, uncut; ``rows`` is the number of inputs."""
         swapped = self.lists.clone()
-        swapped[:, 2] = torch.tensor([INPUT_FIRST, OUTPUT_FIRST, IDENTITY])[self.lists[:, 2]]
+        swapped[:, 2] = self.lists.new_tensor([INPUT_FIRST, OUTPUT_FIRST, IDENTITY])[self.lists[:, 2]]
         return replace(self, rows=rows, lists=swapped, cuts=self.cuts.new_empty(self.volume, 0))
 
     @cached_property
     def native(self) -> Any:
         """The record of ``csrc/kernels.h``; its addresses are valid as long as this one lives."""
-        from tamis.kernels.cpu.native import native  # the package of CPU kernels imports this module
+        from tamis.kernels.cpu.native import address, native  # the package of CPU kernels imports this module
 
         return native().PairLists(
-            first=self.first.data_ptr(),
-            second=self.second.data_ptr(),
-            lists=self.lists.data_ptr(),
-            cuts=self.cuts.data_ptr(),
+            first=address(self.first),
+            second=address(self.second),
+            lists=address(self.lists),
+            cuts=address(self.cuts),
             volume=self.volume,
             granules=max(self.cuts.shape[1] - 1, 0),
         )

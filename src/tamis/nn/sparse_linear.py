@@ -160,11 +160,9 @@ class SparseLinear(nn.Module):
         Under autocast the product is taken in the dtype of the weights, and the result has autocast's dtype, as
         that of ``nn.Linear``.
         """
-        x = input  # nn.Linear's name for it, since some models call layer(input=x)
-        if not isinstance(x, Tensor) or x.is_meta or not torch.is_autocast_enabled(x.device.type):
-            return linear_packed(self.plan, self.values, self.row_scale, x, self.bias)
-        y = linear_packed(self.plan, self.values, self.row_scale, x.to(self.values.dtype), self.bias)
-        return y.to(torch.get_autocast_dtype(x.device.type))
+        return linear_packed(
+            self.plan, self.values, self.row_scale, input, self.bias
+        )  # nn.Linear's name: layer(input=x)
 
     def to_dense(self) -> nn.Linear:
         """Return the equal ``nn.Linear``, on copies of the tensors."""

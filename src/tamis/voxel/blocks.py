@@ -34,7 +34,8 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: VoxelTensor, residual: Tensor | None = None) -> VoxelTensor:
         """``act(norm(conv(x)) + residual)``."""
-        if not torch.is_grad_enabled() and _fuses(self.conv, self.norm):
+        untraced = torch._C._get_tracing_state() is None  # a trace made without gradients may run with them
+        if untraced and not torch.is_grad_enabled() and _fuses(self.conv, self.norm):
             scale, shift = self.norm.scale_shift(self.conv.bias)
             return self.conv.fused(x, scale=scale, shift=shift, residual=residual, relu=self.relu)
         y: VoxelTensor = apply_layer(self.norm, self.conv(x))

@@ -29,11 +29,11 @@ class CoordinateManager(Protocol):
     batch_size: int
 
     def kernel_map(
-        self, level: int, spec: KernelMapSpec, layer: tuple[str, int, int]
+        self, level: int, spec: KernelMapSpec, layer: tuple[str, int, int, int]
     ) -> tuple[KernelMap, int]:
         """The kernel map that ``spec`` means at ``level``, and the level of the outputs.
 
-        ``layer`` is kind, input channels and output channels, for the record.
+        ``layer`` is kind, input channels, output channels and groups, for the record.
         """
 
     def coords_of(self, level: int) -> Tensor:

@@ -68,7 +68,7 @@ class KernelMapKey:
 
     def offsets(self) -> Tensor:
         """Offsets of the kernel, shape (kernel_volume, 3), int64, in cells of the finest grid."""
-        return kernel_offsets(self.kernel_size, self.dilation, self.padding) * tensor(self.unit)
+        return kernel_offsets(self.kernel_size, self.dilation, self.padding) * tensor(self.unit, device="cpu")
 
     def reach(self) -> Triple:
         """The farthest offset along each axis."""
@@ -93,6 +93,12 @@ class LayerRecord:
     map: LayerMap
     c_in: int
     c_out: int
+    groups: int = 1
+
+    @property
+    def pools(self) -> bool:
+        """It has no weights."""
+        return self.kind.endswith("pool")
 
 
 def each_axis(of_axis: Callable[[int], int]) -> Triple:

@@ -70,7 +70,7 @@ class VoxelConv(nn.Module):
                 self, x, None, partial(self.fused, scale=scale, shift=shift, residual=residual, relu=relu)
             )
             return alone
-        layer = (self.kind, self.in_channels, self.out_channels)
+        layer = (self.kind, self.in_channels, self.out_channels, self.groups)
         kernel_map, level = x.manager.kernel_map(x.level, self.spec, layer)
         feats = sparse_conv(
             x.feats,
@@ -221,7 +221,7 @@ class Pool3d(nn.Module):
         if x.manager is None:
             alone: VoxelTensor = run(self, x, None, self.forward)
             return alone
-        layer = (f"{self.reduce} pool", x.channels, x.channels)
+        layer = (f"{self.reduce} pool", x.channels, x.channels, 1)
         kernel_map, level = x.manager.kernel_map(x.level, self.spec, layer)
         return VoxelTensor.within(x.manager, level, sparse_pool(x.feats, kernel_map, self.reduce))
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tamis.formats.packed_coords import check_coords, unpack
+from tamis.ops import refuse_trace, unobserved
 from tamis.ops.kernel_map import KernelMap, build_map, minkowski_level, spconv_level
 from tamis.voxel.map_specs import KernelMapKey, Level, Rule, bounds_after
 from tamis.voxel.modules import Size, conv_spec, triple
@@ -52,24 +53,26 @@ def kernel_map(
         ``out_in`` (M, kernel_volume) int32 with -1 for none, columns x outermost and z innermost; for submanifold
         maps row j is the caller's row j; ``out_coords`` (M, 4) int32.
     """
+    refuse_trace("voxel.kernel_map(coords)", "Make the map before.")
     check_coords("voxel.kernel_map(coords)", coords)
     spec = conv_spec("strided", kernel_size, stride, dilation, padding, rule)
     unit = triple(tensor_stride)
     coarse = tuple(here * step for here, step in zip(unit, spec.stride, strict=True))
-    bounds = None if spatial_shape is None else triple(spatial_shape)
-    start = Level(unit, bounds=bounds)
-    check_lattice(coords, start)
-    offsets = KernelMapKey.of(0, 1, spec, unit).offsets()
-    reach = offsets.abs().amax(0) * 2 + torch.tensor(coarse)
-    packed = SortedKeys.of(coords, guard=reach.tolist(), lattice=coarse)
-    keys, layout, order = packed.keys, packed.layout, packed.order
-    submanifold = rule == "minkowski" and spec.stride == (1, 1, 1)
-    if submanifold:
-        found = build_map(keys, keys, layout, offsets, unit_z=unit[2], submanifold=True, kernel=kernel)
-        return replace(found, out_coords=coords, in_order=order, out_order=order)
-    if rule == "minkowski":
-        targets = minkowski_level(keys, layout, coarse)
-    else:
-        targets = spconv_level(keys, layout, offsets, coarse, bounds_after(start, spec))
-    found = build_map(keys, targets, layout, offsets, unit_z=unit[2], kernel=kernel)
-    return replace(found, out_coords=unpack(targets, layout), in_order=order)
+    with unobserved():
+        bounds = None if spatial_shape is None else triple(spatial_shape)
+        start = Level(unit, bounds=bounds)
+        check_lattice(coords, start)
+        offsets = KernelMapKey.of(0, 1, spec, unit).offsets()
+        reach = offsets.abs().amax(0) * 2 + torch.tensor(coarse, device="cpu")
+        packed = SortedKeys.of(coords, guard=reach.tolist(), lattice=coarse)
+        keys, layout, order = packed.keys, packed.layout, packed.order
+        submanifold = rule == "minkowski" and spec.stride == (1, 1, 1)
+        if submanifold:
+            found = build_map(keys, keys, layout, offsets, unit_z=unit[2], submanifold=True, kernel=kernel)
+            return replace(found, out_coords=coords, in_order=order, out_order=order)
+        if rule == "minkowski":
+            targets = minkowski_level(keys, layout, coarse)
+        else:
+            targets = spconv_level(keys, layout, offsets, coarse, bounds_after(start, spec))
+        found = build_map(keys, targets, layout, offsets, unit_z=unit[2], kernel=kernel)
+        return replace(found, out_coords=unpack(targets, layout), in_order=order)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import register_pytree_node
 
 from tamis.formats.packed_coords import KeyLayout, Triple, check_coords, unpack
-from tamis.ops.kernel_map import KernelMap, build_map
-from tamis.ops.sparse_conv import Dataflow, plan_conv
+from tamis.ops import recorded, refuse_trace, unobserved
+from tamis.ops.kernel_map import KernelMap, build_map, planned_rows, unpacked
+from tamis.ops.sparse_conv import Dataflow, kept_plan
 from tamis.voxel.map_specs import KernelMapKey, KernelMapSpec, Level
 from tamis.voxel.required_maps import RequiredMaps, required_maps
-from tamis.voxel.sorted_keys import SortedKeys
+from tamis.voxel.sorted_keys import ANEW, STALE, SortedKeys, version_of
 from tamis.voxel.tensor import VoxelTensor, check_batch_size
 
 
@@ -57,6 +59,15 @@ class Plan:
             for asked, found in self.required.maps.items()
         }
 
+    def __getstate__(self) -> dict[str, Any]:
+        version = ANEW if self.sorted_keys.describes(self.coords) else STALE
+        return {**self.__dict__, "sorted_keys": replace(self.sorted_keys, version=version)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.sorted_keys.version == ANEW:  # a copy of the coordinates counts its changes anew
+            self.sorted_keys = replace(self.sorted_keys, version=version_of(self.coords))
+
     @property
     def layout(self) -> KeyLayout:
         """How keys hold coordinates."""
@@ -72,7 +83,7 @@ class Plan:
         return sum(shared.values()) + cuts + sum(tensor.nbytes for tensor in rest)
 
     def kernel_map(
-        self, level: int, spec: KernelMapSpec, layer: tuple[str, int, int]
+        self, level: int, spec: KernelMapSpec, layer: tuple[str, int, int, int]
     ) -> tuple[KernelMap, int]:
         """The kernel map of ``spec`` at ``level`` and the level of its outputs."""
         found = self._of_layer.get((level, spec))
@@ -86,9 +97,12 @@ class Plan:
 
     def coords_of(self, level: int) -> Tensor:
         """Coordinates of a level in sorted order, shape (rows, 4), int32."""
-        if level not in self._coords:
-            self._coords[level] = unpack(self.level_keys[level], self.layout)
-        return self._coords[level]
+        kept = self._coords.get(level)
+        if kept is None:
+            if recorded():  # not kept: tracers put stand-ins in the place of tensors
+                return unpacked(self.level_keys[level], self.layout)
+            kept = self._coords[level] = unpack(self.level_keys[level], self.layout)
+        return kept
 
     def batch_rows(self, level: int) -> Tensor:
         """Batch index of each row of a level, int64."""
@@ -100,8 +114,11 @@ class Plan:
 
     def bind(self, x: VoxelTensor) -> VoxelTensor:
         """Enter the plan: check that ``x`` holds the planned voxels and bring its rows into sorted order."""
-        self._check(x)
         order = self.sorted_keys.order
+        if recorded():  # the check as well
+            order = planned_rows(x.coords, self.coords_of(0), order)
+        else:
+            self._check(x)
         return VoxelTensor.within(self, 0, x.feats if order is None else x.feats[order])
 
     def release(self, y: Any) -> Any:
@@ -116,13 +133,13 @@ class Plan:
         if not isinstance(y, VoxelTensor) or y.manager is None:
             return y
         if y.level > 0:
-            return VoxelTensor(y.coords, y.feats, y.stride, self.batch_size)
+            return VoxelTensor.of_plan(y.coords, y.feats, y.stride, self.batch_size, None)
         feats, order = y.feats, self.sorted_keys.order
         if order is not None:
             inverse = torch.empty_like(order)
             inverse[order] = torch.arange(len(inverse), device=inverse.device)
             feats = feats[inverse]
-        return VoxelTensor(self.coords, feats, y.stride, self.batch_size, sorted_keys=self.sorted_keys)
+        return VoxelTensor.of_plan(self.coords, feats, y.stride, self.batch_size, self.sorted_keys)
 
     def explain(self) -> str:
         """A table of levels, maps and, per layer, the predicted time of every dataflow."""
@@ -176,6 +193,19 @@ def plan(
     ValueError
         If coordinates are duplicated, off their stride, outside of ``spatial_shape``, or too far apart for a key.
     """
+    refuse_trace("voxel.plan(network, x)", "Make the plan before, and trace network(x, plan=plan).")
+    with unobserved():
+        return _planned(network, coords, stride, batch_size, spatial_shape, dataflow)
+
+
+def _planned(
+    network: nn.Module | RequiredMaps,
+    coords: Tensor | VoxelTensor,
+    stride: Triple | None,
+    batch_size: int | None,
+    spatial_shape: Triple | None,
+    dataflow: Dataflow | None,
+) -> Plan:
     x = coords if isinstance(coords, VoxelTensor) else _without_feats(coords, stride, batch_size)
     if stride is not None and stride != x.stride:
         raise ValueError(
@@ -188,6 +218,10 @@ def plan(
     level_keys = required.build_levels(sorted_keys.layout, sorted_keys.keys)
     maps = _build_maps(required, sorted_keys.layout, level_keys)
     scenes = x.batch_size if batch_size is None else check_batch_size("voxel.plan(...)", x.coords, batch_size)
+    for record in required.layers:
+        if not record.pools:
+            found = maps[record.map.key, record.map.transposed]
+            kept_plan(found, record.c_in, record.c_out, record.groups, dataflow=dataflow)
     return Plan(required, x.coords, sorted_keys, level_keys, maps, scenes, dataflow)
 
 
@@ -196,8 +230,12 @@ def run(network: nn.Module, x: VoxelTensor, given: Plan | None, body: Callable[[
     if x.manager is not None:
         return body(x)
     x = _narrowed(network, x)
-    used = given or plan(network, x)
-    return used.release(body(used.bind(x)))
+    if given is None:
+        make = (
+            torch.compiler.disable(plan) if torch.compiler.is_compiling() else plan
+        )  # planning is no part of a graph
+        given = make(network, x)
+    return given.release(body(given.bind(x)))
 
 
 def _narrowed(network: nn.Module, x: VoxelTensor) -> VoxelTensor:
@@ -266,7 +304,17 @@ def _explain(made: Plan) -> str:
     for record in made.required.layers:
         kernel_map = made.maps[record.map.key, record.map.transposed]
         about = f"{kernel_map.pairs} pairs"
-        if not record.kind.endswith("pool"):
-            about = plan_conv(kernel_map, record.c_in, record.c_out, dataflow=made.dataflow).summary()
+        if not record.pools:
+            kept = kept_plan(kernel_map, record.c_in, record.c_out, record.groups, dataflow=made.dataflow)
+            about = kept.summary()
         lines.append(f"  {record.kind} {record.c_in} -> {record.c_out}, level {record.map.level}: {about}")
     return "\n".join(lines)
+
+
+# So that torch.export takes a Plan, as something that never changes.
+register_pytree_node(
+    Plan,
+    lambda made: ([], made),
+    lambda parts, made: made,
+    flatten_with_keys_fn=lambda made: ([], made),
+)

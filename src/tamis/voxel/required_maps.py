@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tamis.formats.packed_coords import KeyLayout, Triple
 from tamis.inspect import evaluating
+from tamis.ops import unobserved
 from tamis.ops.kernel_map import KernelMap, generated_level, minkowski_level, spconv_level
 from tamis.ops.sparse_conv import Dataflow
 from tamis.voxel.map_specs import (
@@ -40,18 +41,18 @@ class RequiredMaps:
     dataflow: Dataflow | None = None
 
     def kernel_map(
-        self, level: int, spec: KernelMapSpec, layer: tuple[str, int, int]
+        self, level: int, spec: KernelMapSpec, layer: tuple[str, int, int, int]
     ) -> tuple[KernelMap, int]:
         """Write the request down and answer it with a map without rows."""
         found = self.maps.get((level, spec))
         if found is None:
             found = self.maps[level, spec] = self._new_map(level, spec)
-        self.layers.append(LayerRecord(layer[0], found, layer[1], layer[2]))
+        self.layers.append(LayerRecord(layer[0], found, *layer[1:]))
         return _rowless_map(math.prod(spec.kernel_size)), found.level
 
     def coords_of(self, level: int) -> Tensor:
         """No coordinates."""
-        return torch.empty(0, 4, dtype=torch.int32)
+        return torch.empty(0, 4, dtype=torch.int32, device="cpu")
 
     def stride_of(self, level: int) -> Triple:
         """Spacing of a level's coordinates, in cells of the finest grid."""
@@ -59,7 +60,7 @@ class RequiredMaps:
 
     def batch_rows(self, level: int) -> Tensor:
         """Batch index per row: none."""
-        return torch.empty(0, dtype=torch.int64)
+        return torch.empty(0, dtype=torch.int64, device="cpu")
 
     def map_keys(self) -> list[KernelMapKey]:
         """The distinct kernel maps in order of first use."""
@@ -181,10 +182,10 @@ def required_maps(
     spatial_shape : three ints, optional
         Cells of the input grid along x, y, z, for layers with ``rule="spconv"``, whose outputs end at its border.
     """
-    parameter = next(network.parameters(), torch.empty(0))
+    parameter = next(network.parameters(), torch.empty(0, dtype=torch.float32, device="cpu"))
     found = RequiredMaps([Level(stride, bounds=spatial_shape)])
     feats = torch.empty(0, _in_channels(network), dtype=parameter.dtype, device=parameter.device)
-    with evaluating(network):
+    with unobserved(), evaluating(network):
         network(VoxelTensor.within(found, 0, feats))
     return found
 
@@ -217,6 +218,6 @@ def _in_channels(network: nn.Module) -> int:
 
 
 def _rowless_map(volume: int) -> KernelMap:
-    none = torch.empty(0, dtype=torch.int32)
-    lists = torch.zeros(volume, 3, dtype=torch.int64)
-    return KernelMap(none, none, lists, 0, 0, torch.zeros(volume, 3, dtype=torch.int64))
+    none = torch.empty(0, dtype=torch.int32, device="cpu")
+    lists = torch.zeros(volume, 3, dtype=torch.int64, device="cpu")
+    return KernelMap(none, none, lists, 0, 0, torch.zeros_like(lists))

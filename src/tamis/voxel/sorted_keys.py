@@ -9,6 +9,8 @@ from torch import Tensor
 
 from tamis.formats.packed_coords import KeyLayout, choose_layout, pack, unpack
 
+ANEW, STALE = -1, -2  # versions of no tensor: of keys on their way into a copy
+
 
 @dataclass(frozen=True, eq=False)
 class SortedKeys:

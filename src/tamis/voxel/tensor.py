@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import GetAttrKey, register_pytree_node
 
 from tamis.formats.packed_coords import Triple, check_coords
-from tamis.voxel.sorted_keys import SortedKeys
+from tamis.ops import unobserved
+from tamis.voxel.sorted_keys import SortedKeys, version_of
 
 if TYPE_CHECKING:
     from tamis.voxel.coordinate_manager import CoordinateManager
@@ -71,6 +73,22 @@ class VoxelTensor:
         self.level = 0
 
     @classmethod
+    def of_plan(
+        cls,
+        coords: Tensor,
+        feats: Tensor,
+        stride: Triple,
+        batch_size: int,
+        sorted_keys: SortedKeys | None,
+    ) -> VoxelTensor:
+        """A tensor that leaves a network run, whose coordinates a plan has checked already."""
+        left = cls.__new__(cls)
+        left._coords, left._stride, left._batch_size = coords, stride, batch_size
+        left._sorted_keys, left.row_of_point = sorted_keys, None
+        left.feats, left.manager, left.level = feats, None, 0
+        return left
+
+    @classmethod
     def within(cls, manager: CoordinateManager, level: int, feats: Tensor) -> VoxelTensor:
         """A tensor inside a network run: its coordinates are the manager's, made when somebody asks for them."""
         inside = cls.__new__(cls)
@@ -119,10 +137,11 @@ class VoxelTensor:
             As in :func:`tamis.voxel.choose_layout`.
         """
         kept = self._sorted_keys
-        if kept is None or not kept.describes(self.coords):
-            kept = SortedKeys.of(self.coords, guard=guard, lattice=lattice)
-        elif not kept.layout.serves(guard, lattice):
-            kept = kept.with_room(self.coords, guard, lattice)
+        with unobserved():
+            if kept is None or not kept.describes(self.coords):
+                kept = SortedKeys.of(self.coords, guard=guard, lattice=lattice)
+            elif not kept.layout.serves(guard, lattice):
+                kept = kept.with_room(self.coords, guard, lattice)
         self._sorted_keys = kept
         return kept
 
@@ -159,6 +178,17 @@ class VoxelTensor:
         check_same_voxels("x + y", self, other)
         return self.with_feats(self.feats + other.feats)
 
+    def __getstate__(self) -> dict[str, Any]:
+        keys, state = self._sorted_keys, dict(self.__dict__)
+        if keys is not None and not keys.describes(self.coords):
+            state["_sorted_keys"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._sorted_keys is not None:  # a copy of the coordinates counts its changes anew
+            self._sorted_keys = replace(self._sorted_keys, version=version_of(self.coords))
+
     def _managed(self) -> CoordinateManager:
         if self.manager is None:
             raise RuntimeError("VoxelTensor: neither coordinates nor a coordinate manager.")
@@ -188,6 +218,8 @@ def check_same_voxels(call: str, x: VoxelTensor, y: VoxelTensor) -> None:
 
 def check_batch_size(call: str, coords: Tensor, batch_size: int) -> int:
     """``batch_size``, if every scene of ``coords`` is below it."""
+    if torch.compiler.is_compiling():  # no numbers yet; a plan compares its coordinates at every run
+        return batch_size
     needed = int(coords[:, 0].max()) + 1 if len(coords) else 0
     if batch_size < needed:
         raise ValueError(
@@ -208,3 +240,30 @@ def _check(coords: Tensor, feats: Tensor) -> None:
             f"VoxelTensor(coords, feats): coords is on {coords.device}, feats on {feats.device}. "
             f"Move one of them, or call .to(device) on the VoxelTensor."
         )
+
+
+def _parts(x: VoxelTensor) -> tuple[list[Tensor], tuple[Triple, int]]:
+    return [x.coords, x.feats], (x.stride, x.batch_size)
+
+
+def _parts_by_name(x: VoxelTensor) -> tuple[list[tuple[Any, Tensor]], tuple[Triple, int]]:
+    (coords, feats), rest = _parts(x)
+    return [(GetAttrKey("coords"), coords), (GetAttrKey("feats"), feats)], rest
+
+
+def _from_parts(parts: Iterable[Any], rest: tuple[Triple, int]) -> VoxelTensor:
+    coords, feats = parts
+    (x, y, z), batch_size = rest
+    return VoxelTensor.of_plan(coords, feats, (x, y, z), batch_size, None)
+
+
+# So that torch.export takes a VoxelTensor for what a network is called with, and what it returns.
+register_pytree_node(
+    VoxelTensor,
+    _parts,
+    _from_parts,
+    serialized_type_name="tamis.voxel.VoxelTensor",
+    to_dumpable_context=list,
+    from_dumpable_context=tuple,
+    flatten_with_keys_fn=_parts_by_name,
+)

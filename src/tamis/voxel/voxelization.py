@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tamis.formats.packed_coords import KeyLayout, check_coords, choose_layout, pack, unpack
+from tamis.ops import refuse_trace, unobserved
 from tamis.ops.point_keys import cell_range, keys_of_points
 from tamis.ops.sparse_pool import merge_rows
 from tamis.voxel.files.point_cloud import PointCloud
@@ -158,8 +159,11 @@ def _merge(
 ) -> VoxelTensor:
     if reduce not in ("mean", "sum", "first", "error"):
         raise ValueError(f'{call}: reduce={reduce!r}; expected "mean", "sum", "first" or "error".')
-    keys, order = unsorted.sort(stable=True)
-    kept, segment, counts = torch.unique_consecutive(keys, return_inverse=True, return_counts=True)
+    refuse_trace(call, "Make voxels before, and trace the network.")
+    with unobserved():
+        keys, order = unsorted.sort(stable=True)
+        kept, segment, counts = torch.unique_consecutive(keys, return_inverse=True, return_counts=True)
+        distinct, row_of_point = unpack(kept, layout), torch.empty_like(segment).scatter_(0, order, segment)
     if reduce == "error" and len(kept) < len(keys):
         raise ValueError(
             f"{call}: {len(keys) - len(kept)} of {len(keys)} rows fall into a voxel that already has one. "
@@ -169,12 +173,11 @@ def _merge(
         merged = feats[order[counts.cumsum(0) - counts]]
     else:
         merged = merge_rows(feats, order, segment, len(kept), reduce)
-    distinct = unpack(kept, layout)
     return VoxelTensor(
         distinct,
         merged,
         stride,
         batch_size,
-        row_of_point=torch.empty_like(segment).scatter_(0, order, segment),
+        row_of_point=row_of_point,
         sorted_keys=SortedKeys(kept, layout, None, version_of(distinct)),
     )

@@ -1,12 +1,14 @@
 """Tracers, transforms and torch's defaults see the product as they see a dense one."""
 
 import copy
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
 
 import tamis
@@ -111,3 +113,67 @@ def test_torchs_defaults_change_nothing(kernel: str, default: str) -> None:
         for ours, theirs in zip(torch.autograd.grad(y, (x, values), upstream), expected, strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
         assert torch.equal(tamis.formats.quantize_rows(a).to_dense(), quantized)
+
+
+def sparse(m: int = 48, k: int = 64) -> tuple[tamis.CSR, Tensor]:
+    torch.manual_seed(0)
+    w = torch.randn(m, k) * (torch.rand(m, k) < 0.3)
+    return tamis.CSR.from_dense(w), w
+
+
+def test_a_trace_without_a_plan() -> None:
+    a, w = sparse()
+    traced = torch.jit.trace(lambda b: tamis.spmm(a, b), torch.randn(64, 8))
+    for n in (8, 3):
+        b = torch.randn(64, n)
+        torch.testing.assert_close(traced(b), w @ b, atol=1e-4, rtol=1e-4)
+
+
+def test_fake_tensors_leave_nothing_behind() -> None:
+    """A plan made under a mode is packed from real tensors; before, C++ wrote to address 0."""
+    a, w = sparse()
+    b = torch.randn(64, 8)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert tamis.spmm(a, mode.from_tensor(b)).shape == (48, 8)
+        plan = tamis.plan_spmm(a, 8)
+    torch.testing.assert_close(tamis.spmm(a, b, plan=plan), w @ b, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(tamis.spmm(a, b), w @ b, atol=1e-4, rtol=1e-4)
+
+
+def test_a_plan_made_in_inference_mode_serves_training() -> None:
+    a, w = sparse()
+    with torch.inference_mode():
+        plan = tamis.plan_spmm(a, 8)
+    b = torch.randn(64, 8, requires_grad=True)
+    values = a.values.clone().requires_grad_()
+    tamis.spmm(a.with_values(values), b, plan=plan).sum().backward()
+    torch.testing.assert_close(b.grad, w.T @ torch.ones(48, 8), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", ["cpu/spmm_csr", "cpu/spmv_window"])
+def test_a_plan_survives_pickle_and_deepcopy(kernel: str) -> None:
+    a, w = sparse()
+    b, plan = torch.randn(64, 3), tamis.plan_spmm(a, 3, kernel=kernel)
+    expected = tamis.spmm(a, b, plan=plan)
+    for one, copied in (pickle.loads(pickle.dumps((a, plan))), copy.deepcopy((a, plan))):
+        for matrix in (one, a):
+            assert torch.equal(tamis.spmm(matrix, b, plan=copied), expected)
+        assert copied.explain() == plan.explain()
+        with pytest.raises(ValueError, match="another structure"):
+            tamis.spmm(tamis.CSR.from_dense(w.flip(0)), b, plan=copied)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast(dtype: torch.dtype) -> None:
+    """Results have autocast's dtype, whatever the matrix holds; float64 is left alone, and then an error as without autocast."""
+    a, w = sparse()
+    b = torch.randn(64, 5)
+    expected = w @ b
+    for matrix in (a, a.to(torch.bfloat16), tamis.formats.quantize_rows(a)):
+        with torch.autocast("cpu", dtype=dtype):
+            for c in (tamis.spmm(matrix, b), tamis.spmm(matrix, b.to(dtype)), tamis.linear(b.T, matrix).T):
+                assert c.dtype == dtype
+                torch.testing.assert_close(c.float(), expected, atol=0.2, rtol=0.05)
+            assert SparseLinear(matrix)(b.T).dtype == dtype
+            with pytest.raises(NotImplementedError, match="float64"):
+                tamis.spmm(matrix, b.double())

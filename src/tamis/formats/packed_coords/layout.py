@@ -67,6 +67,8 @@ def check_coords(call: str, coords: Tensor) -> None:
             f"{call}: coords has shape {tuple(coords.shape)} and dtype {coords.dtype}, "
             f"but (N, 4) torch.int32 is needed: columns batch, x, y, z. {_cure(coords)}"
         )
+    if torch.compiler.is_compiling():  # no numbers yet
+        return
     if len(coords) and int(coords[:, 0].min()) < 0:
         raise ValueError(
             f"{call}: coords[:, 0] is the batch index and must not be negative; its minimum is "

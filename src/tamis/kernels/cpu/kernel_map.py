@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import native
+from tamis.kernels.cpu.native import address, native
 from tamis.kernels.pair_lists import GRANULE, PairLists
 
 _ROOM = 2 << 20  # hits searched at once, 16 MB: more than malloc keeps would cost page faults in every call
@@ -53,10 +53,10 @@ def kernel_map_merge(
     target_rows, source_rows, counts
         As in the reference.
     """
-    offsets = torch.tensor(columns.offset_keys, dtype=torch.int64)
+    offsets = torch.tensor(columns.offset_keys, dtype=torch.int64, device="cpu")
     taps, targets = max(columns.taps, 1), len(target_keys)
     together = taps * max(1, _ROOM // max(1, taps * targets))
-    room = torch.empty(min(together, len(offsets)) * targets, dtype=torch.int64)
+    room = torch.empty(min(together, len(offsets)) * targets, dtype=torch.int64, device="cpu")
     found = [
         _search_together(source_keys, target_keys, some, columns, room) for some in offsets.split(together)
     ]
@@ -72,42 +72,42 @@ def _search_together(
     """Whole columns of offsets; ``room`` is for one hit per offset and target, of which only the used pages count."""
     volume, targets, threads = len(offsets), len(target_keys), torch.get_num_threads()
     chunks = max(1, min(4 * threads, targets // _CHUNK))
-    counts = torch.zeros(chunks, volume, dtype=torch.int64)
+    counts = torch.zeros(chunks, volume, dtype=torch.int64, device="cpu")
     search = native().KernelMapSearch(
-        sources=source_keys.data_ptr(),
+        sources=address(source_keys),
         source_count=len(source_keys),
-        targets=target_keys.data_ptr(),
+        targets=address(target_keys),
         target_count=targets,
         wide_keys=source_keys.dtype == torch.int64,
         spaced=columns.spaced,
-        offset_keys=offsets.data_ptr(),
+        offset_keys=address(offsets),
         offsets=volume,
         column_taps=max(columns.taps, 1),
         step=columns.step,
         chunks=chunks,
-        hits=room.data_ptr(),
-        counts=counts.data_ptr(),
+        hits=address(room),
+        counts=address(counts),
         threads=threads,
     )
     search.search()
     totals = counts.sum(0).tolist()
-    target_rows = torch.empty(sum(totals), dtype=torch.int32)
+    target_rows = torch.empty(sum(totals), dtype=torch.int32, device="cpu")
     source_rows = torch.empty_like(target_rows)
-    search.gather(target_rows=target_rows.data_ptr(), source_rows=source_rows.data_ptr())
+    search.gather(target_rows=address(target_rows), source_rows=address(source_rows))
     return target_rows, source_rows, totals
 
 
 def block_cuts(pairs: PairLists) -> Tensor:
     """For each offset the position of the first pair whose output is >= g * GRANULE, shape (volume, granules + 1)."""
     granules = -(-pairs.rows // GRANULE)
-    cuts = torch.empty(pairs.volume, granules + 1, dtype=torch.int32)
+    cuts = torch.empty(pairs.volume, granules + 1, dtype=torch.int32, device="cpu")
     uncut = native().PairLists(
-        first=pairs.first.data_ptr(),
-        second=pairs.second.data_ptr(),
-        lists=pairs.lists.data_ptr(),
+        first=address(pairs.first),
+        second=address(pairs.second),
+        lists=address(pairs.lists),
         cuts=0,
         volume=pairs.volume,
         granules=granules,
     )
-    native().kernel_map_cuts(uncut, rows=pairs.rows, cuts=cuts.data_ptr(), threads=torch.get_num_threads())
+    native().kernel_map_cuts(uncut, rows=pairs.rows, cuts=address(cuts), threads=torch.get_num_threads())
     return cuts

@@ -8,6 +8,7 @@ import os
 from types import ModuleType
 
 import torch
+from torch import Tensor
 
 ELEMENTS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
 STORED = {**ELEMENTS, torch.int8: 3}
@@ -42,6 +43,24 @@ def force_isa(name: str, module: ModuleType | None = None) -> None:
             f"{ISA_VARIABLE}={name}: this CPU can run {', '.join(module.isas_supported())}; "
             f"compiled in are {', '.join(module.isas_compiled())}. Unset it to take the best."
         )
+
+
+def address(tensor: Tensor) -> int:
+    """Where the numbers of a tensor begin.
+
+    Raises
+    ------
+    RuntimeError
+        If it has none: it is on the meta device, or a FakeTensor. C++ would read from address 0.
+    """
+    start = tensor.data_ptr()
+    if start == 0 and tensor.numel():
+        raise RuntimeError(
+            f"a native kernel of tamis needs a {tensor.dtype} tensor of shape {tuple(tensor.shape)}, but it holds no "
+            f"numbers ({type(tensor).__name__}, device {tensor.device}). Make matrices, coordinates and plans outside of "
+            f"torch.device('meta') and of FakeTensorMode."
+        )
+    return start
 
 
 def isa() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import native
+from tamis.kernels.cpu.native import address, native
 from tamis.kernels.point_grid import PointGrid
 
 _CHUNK = 65536  # points whose range one thread finds
@@ -37,10 +37,10 @@ class KeyIndex:
     def native(self) -> Any:
         """The record of ``csrc/kernels.h``; its addresses are valid as long as this one lives."""
         return native().KeyIndex(
-            keys=self.keys.data_ptr(),
+            keys=address(self.keys),
             count=len(self.keys),
-            order=0 if self.order is None else self.order.data_ptr(),
-            buckets=self.buckets.data_ptr(),
+            order=0 if self.order is None else address(self.order),
+            buckets=address(self.buckets),
             bucket_count=len(self.buckets) - 1,
             shift=self.shift,
         )
@@ -60,21 +60,21 @@ def point_range(grid: PointGrid) -> tuple[Tensor, int]:
     """Lowest and highest cell along x, y, z, shape (2, 3), float64, not rounded; and how many points are not finite."""
     chunks = max(1, -(-len(grid.points) // _CHUNK))
     found = torch.empty(chunks, 7, dtype=torch.float64, device="cpu")
-    _native(grid, torch.int64).range(chunks=chunks, range=found.data_ptr())
+    _native(grid, torch.int64).range(chunks=chunks, range=address(found))
     return torch.stack([found[:, :3].amin(0), found[:, 3:6].amax(0)]), int(found[:, 6].sum())
 
 
 def point_keys(grid: PointGrid, dtype: torch.dtype) -> Tensor:
     """The key of every point's cell, shape (points,); all of them fit into the layout."""
     keys = torch.empty(len(grid.points), dtype=dtype, device="cpu")
-    _native(grid, dtype).keys(keys=keys.data_ptr())
+    _native(grid, dtype).keys(keys=address(keys))
     return keys
 
 
 def point_rows(grid: PointGrid, index: KeyIndex) -> Tensor:
     """The row of the known key of every point's cell, shape (points,), int32; -1 where it is not known."""
     rows = torch.empty(len(grid.points), dtype=torch.int32, device="cpu")
-    _native(grid, index.keys.dtype).rows(index.native, rows=rows.data_ptr())
+    _native(grid, index.keys.dtype).rows(index.native, rows=address(rows))
     return rows
 
 
@@ -85,16 +85,16 @@ def point_corners(grid: PointGrid, index: KeyIndex) -> tuple[Tensor, Tensor]:
     """
     rows = torch.empty(len(grid.points), 8, dtype=torch.int32, device="cpu")
     weights = torch.empty(rows.shape, dtype=torch.float64, device="cpu")
-    _native(grid, index.keys.dtype).corners(index.native, rows=rows.data_ptr(), weights=weights.data_ptr())
+    _native(grid, index.keys.dtype).corners(index.native, rows=address(rows), weights=address(weights))
     return rows, weights
 
 
 def _native(grid: PointGrid, keys: torch.dtype) -> Any:
     return native().PointGrid(
-        points=grid.points.data_ptr(),
+        points=address(grid.points),
         wide_points=grid.points.dtype == torch.float64,
         count=len(grid.points),
-        batch=0 if grid.batch is None else grid.batch.data_ptr(),
+        batch=0 if grid.batch is None else address(grid.batch),
         size=grid.size,
         stride=grid.stride,
         bias=grid.bias,

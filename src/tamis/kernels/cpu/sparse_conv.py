@@ -31,7 +31,7 @@ def sparse_conv_blocked(
     """
     _, c_in, c_out = weight.shape
     rows, (bias, scale, residual, relu) = pairs.rows, epilogue
-    out = torch.empty(rows, c_out, dtype=feats.dtype)
+    out = torch.empty(rows, c_out, dtype=feats.dtype, device="cpu")
     if out.numel() == 0:
         return out
     threads = torch.get_num_threads()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import native
+from tamis.kernels.cpu.native import address, native
 
 # Column ids have 8 bits where that is enough, else 16, rows have 16; block_cols and part_rows are the ids of padding.
 MAX_NARROW_BLOCK_COLS = 255
@@ -65,7 +65,7 @@ class PanelMatrix:
     def native(self) -> Any:
         """The matrix in C++; holds addresses of this record's tensors."""
         return native().SpmmPacked(
-            blocks=self.blocks.data_ptr(), groups=self.groups.data_ptr(), ids=self.ids.data_ptr(),
+            blocks=address(self.blocks), groups=address(self.groups), ids=address(self.ids),
             wide_ids=self.ids.dtype == torch.int16, m=self.m, k=self.k, part_rows=self.part_rows,
             block_cols=self.block_cols,
         )  # fmt: skip
@@ -122,19 +122,19 @@ def pack_panels(
     threads = torch.get_num_threads()
     parts, col_blocks = -(-m // part_rows), max(1, -(-k // block_cols))
     source = native().PanelSource(
-        crow=crow_indices.data_ptr(), col=col_indices.data_ptr(), block_rows=blocksize[0], block_columns=blocksize[1],
+        crow=address(crow_indices), col=address(col_indices), block_rows=blocksize[0], block_columns=blocksize[1],
         m=m, k=k, part_rows=part_rows, block_cols=block_cols,
     )  # fmt: skip
     blocks = torch.empty(parts * col_blocks + 1, 2, dtype=torch.int64, device="cpu")
-    source.count(blocks=blocks.data_ptr(), threads=threads)
+    source.count(blocks=address(blocks), threads=threads)
     n_groups, n_steps = blocks[-1].tolist()
     groups = torch.empty(n_groups, 5, dtype=torch.int16, device="cpu")
     step_ids, wide = 4 if blocksize == (1, 1) else 1, block_cols > MAX_NARROW_BLOCK_COLS
     ids = torch.empty(n_steps * step_ids, dtype=torch.int16 if wide else torch.uint8, device="cpu")
     positions = torch.empty(4 * n_steps, dtype=torch.int32, device="cpu")
     source.fill(
-        blocks=blocks.data_ptr(), groups=groups.data_ptr(), ids=ids.data_ptr(), wide_ids=wide,
-        positions=positions.data_ptr(), threads=threads,
+        blocks=address(blocks), groups=address(groups), ids=address(ids), wide_ids=wide,
+        positions=address(positions), threads=threads,
     )  # fmt: skip
     return PanelMatrix(m, k, part_rows, block_cols, step_ids, blocks, groups, ids), positions
 
@@ -143,11 +143,11 @@ def pack_values(positions: Tensor, values: Tensor) -> Tensor:
     """Return ``values.flatten()[positions]``, 0 where the position is -1; ``values`` is contiguous, of 1, 2 or 4 bytes."""
     packed = torch.empty(positions.numel(), dtype=values.dtype, device="cpu")
     native().pack_values(
-        positions=positions.data_ptr(),
+        positions=address(positions),
         count=positions.numel(),
-        values=values.data_ptr(),
+        values=address(values),
         bytes=values.element_size(),
-        packed=packed.data_ptr(),
+        packed=address(packed),
         threads=torch.get_num_threads(),
     )
     return packed

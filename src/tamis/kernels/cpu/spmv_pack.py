@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from tamis.kernels.cpu.native import native
+from tamis.kernels.cpu.native import address, native
 from tamis.kernels.cpu.spmm_pack import MAX_PART_ROWS
 
 # Windows that the kernel is compiled for; a window begins at a multiple of 16 columns that is kept in 16 bits.
@@ -63,7 +63,7 @@ class WindowMatrix:
     def native(self) -> Any:
         """The matrix in C++; holds addresses of this record's tensors."""
         return native().WindowPacked(
-            parts=self.blocks.data_ptr(), groups=self.groups.data_ptr(), steps=self.steps.data_ptr(),
+            parts=address(self.blocks), groups=address(self.groups), steps=address(self.steps),
             m=self.m, k=self.k, part_rows=self.part_rows, window=self.window,
         )  # fmt: skip
 
@@ -111,16 +111,16 @@ def pack_windows(
         )
     threads = torch.get_num_threads()
     source = native().WindowSource(
-        crow=crow_indices.data_ptr(), col=col_indices.data_ptr(), m=m, k=k, part_rows=part_rows, window=window
+        crow=address(crow_indices), col=address(col_indices), m=m, k=k, part_rows=part_rows, window=window
     )
     blocks = torch.empty(-(-m // part_rows) + 1, 2, dtype=torch.int64, device="cpu")
-    source.count(blocks=blocks.data_ptr(), threads=threads)
+    source.count(blocks=address(blocks), threads=threads)
     n_groups, n_steps = blocks[-1].tolist()
     groups = torch.empty(n_groups, 5, dtype=torch.int16, device="cpu")
     steps = torch.empty(n_steps, STEP_BYTES // 2, dtype=torch.int16, device="cpu")
     positions = torch.empty(STEP_VALUES * n_steps, dtype=torch.int32, device="cpu")
     source.fill(
-        blocks=blocks.data_ptr(), groups=groups.data_ptr(), steps=steps.data_ptr(), positions=positions.data_ptr(),
+        blocks=address(blocks), groups=address(groups), steps=address(steps), positions=address(positions),
         threads=threads,
     )  # fmt: skip
     return WindowMatrix(m, k, part_rows, window, blocks, groups, steps), positions

@@ -3,6 +3,7 @@
 from tamis.kernels.reference.kernel_map import block_cuts, brute_force, kernel_map_binary
 from tamis.kernels.reference.point_keys import point_corners, point_keys, point_range, point_rows
 from tamis.kernels.reference.sparse_conv import (
+    finish,
     sparse_conv_hybrid,
     sparse_conv_output_stationary,
     sparse_conv_weight_gradient,
@@ -15,6 +16,7 @@ __all__ = [
     "ACTIVATIONS",
     "block_cuts",
     "brute_force",
+    "finish",
     "kernel_map_binary",
     "point_corners",
     "point_keys",

@@ -29,7 +29,7 @@ def brute_force(sources: Tensor, targets: Tensor, steps: Tensor) -> Tensor:
         [row_of.get((b, x + dx, y + dy, z + dz), -1) for dx, dy, dz in steps.tolist()]
         for b, x, y, z in targets.tolist()
     ]
-    return torch.tensor(table, dtype=torch.int32).reshape(len(targets), len(steps))
+    return torch.tensor(table, dtype=torch.int32, device="cpu").reshape(len(targets), len(steps))
 
 
 def kernel_map_binary(
@@ -66,7 +66,7 @@ def kernel_map_binary(
 
 def block_cuts(pairs: PairLists) -> Tensor:
     """For each offset the position of the first pair whose output is >= g * GRANULE, shape (volume, granules + 1)."""
-    edges = torch.arange(0, pairs.rows + GRANULE, GRANULE, dtype=torch.int32)
+    edges = torch.arange(0, pairs.rows + GRANULE, GRANULE, dtype=torch.int32, device=pairs.first.device)
     cuts = [
         torch.searchsorted(pairs.pairs_of(offset)[1].int(), edges, out_int32=True)
         for offset in range(pairs.volume)

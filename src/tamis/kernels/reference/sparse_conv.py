@@ -31,21 +31,21 @@ def sparse_conv_output_stationary(
 
     Wasted multiplications: 1 - mean density of the map. No compaction, no scatter.
     """
-    return _finish(_grouped(_implicit_gemm, pairs, feats, weight, groups), epilogue)
+    return finish(_grouped(_implicit_gemm, pairs, feats, weight, groups), epilogue)
 
 
 def sparse_conv_weight_stationary(
     pairs: PairLists, feats: Tensor, weight: Tensor, epilogue: Epilogue, groups: int
 ) -> Tensor:
     """One offset at a time: gather its inputs, multiply, add to its outputs. No wasted multiplications."""
-    return _finish(_grouped(_gather_gemm_scatter, pairs, feats, weight, groups), epilogue)
+    return finish(_grouped(_gather_gemm_scatter, pairs, feats, weight, groups), epilogue)
 
 
 def sparse_conv_hybrid(
     pairs: PairLists, feats: Tensor, weight: Tensor, epilogue: Epilogue, groups: int
 ) -> Tensor:
     """``pairs.dense_offsets`` output-stationary, the others weight-stationary, and the sum of both."""
-    return _finish(_grouped(_both, pairs, feats, weight, groups), epilogue)
+    return finish(_grouped(_both, pairs, feats, weight, groups), epilogue)
 
 
 def sparse_conv_weight_gradient(pairs: PairLists, feats: Tensor, grad: Tensor, groups: int) -> Tensor:
@@ -61,13 +61,8 @@ def sparse_conv_weight_gradient(pairs: PairLists, feats: Tensor, grad: Tensor, g
     return torch.stack(gradients)
 
 
-def _grouped(sums: Sums, pairs: PairLists, feats: Tensor, weight: Tensor, groups: int) -> Tensor:
-    wide = _sum_dtype(feats)
-    parts = zip(feats.to(wide).chunk(groups, 1), weight.to(wide).chunk(groups, 2), strict=True)
-    return torch.cat([sums(pairs, x, w) for x, w in parts], 1).to(feats.dtype)
-
-
-def _finish(sums: Tensor, epilogue: Epilogue) -> Tensor:
+def finish(sums: Tensor, epilogue: Epilogue) -> Tensor:
+    """``act(scale * sums + bias + residual)``, in the dtype of the sums."""
     bias, scale, residual, relu = epilogue
     if scale is not None:
         sums = sums * scale.to(sums.dtype)
@@ -76,6 +71,12 @@ def _finish(sums: Tensor, epilogue: Epilogue) -> Tensor:
     if residual is not None:
         sums = sums + residual
     return sums.relu() if relu else sums
+
+
+def _grouped(sums: Sums, pairs: PairLists, feats: Tensor, weight: Tensor, groups: int) -> Tensor:
+    wide = _sum_dtype(feats)
+    parts = zip(feats.to(wide).chunk(groups, 1), weight.to(wide).chunk(groups, 2), strict=True)
+    return torch.cat([sums(pairs, x, w) for x, w in parts], 1).to(feats.dtype)
 
 
 def _implicit_gemm(pairs: PairLists, feats: Tensor, weight: Tensor, chunk: int = 8192) -> Tensor:

@@ -29,9 +29,11 @@ def spmm(
     Only stored entries take part, as in every kernel: a NaN or Inf of B reaches a row of C only through an entry of A
     that is stored.
     """
-    rows = torch.repeat_interleave(torch.arange(shape[0]), crow_indices.diff())
+    rows = torch.repeat_interleave(torch.arange(shape[0], device=values.device), crow_indices.diff())
     products = values.double()[:, None] * b.double()[col_indices]
-    c = torch.zeros(shape[0], b.shape[1], dtype=torch.float64).index_add(0, rows, products)
+    c = torch.zeros(shape[0], b.shape[1], dtype=torch.float64, device=values.device).index_add(
+        0, rows, products
+    )
     if bias is not None:
         c = c + bias.double()[:, None]
     return ACTIVATIONS[activation](c) if activation else c

@@ -15,6 +15,7 @@ from tamis.ops.choice import choose
 from tamis.ops.kernel_map.cost import MapProblem
 from tamis.ops.kernel_map.kernel_map import KernelMap
 from tamis.ops.kernel_map.kernels import KERNELS
+from tamis.ops.observed import unobserved
 from tamis.tuning import machine_for
 
 
@@ -34,7 +35,7 @@ def kernel_offsets(
     for axis, (size, spread) in enumerate(zip(kernel_size, dilation, strict=True)):
         first = -((size - 1) // 2) * spread if padding is None else -padding[axis]
         axes.append([first + tap * spread for tap in range(size)])
-    return torch.tensor(list(itertools.product(*axes)), dtype=torch.int64).reshape(-1, 3)
+    return torch.tensor(list(itertools.product(*axes)), dtype=torch.int64, device="cpu").reshape(-1, 3)
 
 
 def build_map(
@@ -68,6 +69,19 @@ def build_map(
     ValueError            if there are more voxels than int32 row numbers, or no search of that name.
     NotImplementedError   if no search serves the keys' device.
     """
+    with unobserved():
+        return _searched(source_keys, target_keys, layout, offsets, unit_z, submanifold, kernel)
+
+
+def _searched(
+    source_keys: Tensor,
+    target_keys: Tensor,
+    layout: KeyLayout,
+    offsets: Tensor,
+    unit_z: int,
+    submanifold: bool,
+    kernel: str | None,
+) -> KernelMap:
     if max(len(source_keys), len(target_keys)) >= 2**31:
         raise ValueError(
             f"kernel_map: {len(source_keys)} voxels in, {len(target_keys)} out, but row numbers are int32. Split the scene."
@@ -102,7 +116,7 @@ def _lists(counts: list[int], volume: int, mirrored: bool) -> Tensor:
     if mirrored:
         other_half = [[start, stop, INPUT_FIRST] for start, stop, _ in reversed(spans)]
         spans = [*spans, *([[0, 0, IDENTITY]] if volume % 2 else []), *other_half]
-    return torch.tensor(spans, dtype=torch.int64).reshape(volume, 3)
+    return torch.tensor(spans, dtype=torch.int64, device="cpu").reshape(volume, 3)
 
 
 def _column(offsets: Tensor) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tamis.kernels import IDENTITY, PairLists, reference
 from tamis.kernels.cpu import block_cuts
+from tamis.ops.observed import unobserved
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class KernelMap:
     out_coords : Tensor, shape (out_rows, 4), int32, optional
     in_order, out_order : Tensor of int64, optional
         The caller's row of each sorted row, where the map was made from unsorted coordinates.
+    pair_lists : PairLists
+        The pairs as kernels read them, cut for none.
     plans : dict
         What operators decided and packed for calls over this map; dies with it.
     """
@@ -48,21 +51,16 @@ class KernelMap:
     out_coords: Tensor | None = None
     in_order: Tensor | None = None
     out_order: Tensor | None = None
+    pair_lists: PairLists = field(init=False, repr=False)
     plans: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        _ = (
-            self.pair_lists
-        )  # made now: tensors made later, inside of a transform of torch.func, would belong to that
+        whole = PairLists.of(self.out_rows, self.first, self.second, self.lists)
+        object.__setattr__(self, "pair_lists", whole)
 
     @property
     def kernel_volume(self) -> int:
         return len(self.lists)
-
-    @cached_property
-    def pair_lists(self) -> PairLists:
-        """The pairs as kernels read them, cut for none."""
-        return PairLists.of(self.out_rows, self.first, self.second, self.lists)
 
     @cached_property
     def cuts(self) -> Tensor:
@@ -73,9 +71,9 @@ class KernelMap:
     @cached_property
     def pair_counts(self) -> list[int]:
         """Pairs per offset."""
-        return [
-            self.out_rows if role == IDENTITY else stop - start for start, stop, role in self.lists.tolist()
-        ]
+        with unobserved():
+            lists = self.lists.tolist()
+        return [self.out_rows if role == IDENTITY else stop - start for start, stop, role in lists]
 
     @property
     def pairs(self) -> int:

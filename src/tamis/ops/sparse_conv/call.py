@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from tamis.kernels import Epilogue
+from tamis.ops.autocast import AUTOCAST
 from tamis.ops.kernel_map import KernelMap
 from tamis.ops.sparse_conv.checks import check_call
 from tamis.ops.sparse_conv.library import run
-from tamis.ops.sparse_conv.plan import Dataflow, plan_conv
+from tamis.ops.sparse_conv.plan import Dataflow, kept_plan
 
 
 def sparse_conv(
@@ -25,7 +27,8 @@ def sparse_conv(
 ) -> Tensor:
     """Sparse convolution, ``Y[j] = act(scale * sum_k X[map[j, k]] @ W[k] + bias + residual[j])``.
 
-    Rows are those of the coordinates that the map was made from. Half-precision features are summed in float32. The order of
+    Rows are those of the coordinates that the map was made from. Half-precision features are summed in float32. Under
+    ``torch.autocast`` features and weights are taken in its dtype, as torch's own convolutions take them. The order of
     summation of an output depends on nothing but its own neighbours: same bits on every run, for every thread count,
     and whatever else is in the batch. Differentiable in ``feats``, ``weight``, ``bias`` and ``residual``.
 
@@ -42,7 +45,7 @@ def sparse_conv(
     groups : int
         Channel groups; c_in = c_out = groups is a depthwise convolution.
     dataflow : optional
-        One of DATAFLOWS; by default see :func:`plan_conv`, whose plan is kept on the map.
+        One of DATAFLOWS; by default see :func:`plan_conv`. The plan of the first call is kept on the map.
 
     Returns
     -------
@@ -53,14 +56,15 @@ def sparse_conv(
     ValueError            if shapes, dtypes or devices do not fit together, or the dataflow is unknown.
     NotImplementedError   if no kernel covers them; the message lists each candidate and its reason.
     """
+    if feats.dtype in AUTOCAST and not feats.is_meta and torch.is_autocast_enabled(feats.device.type):
+        dtype = torch.get_autocast_dtype(feats.device.type)
+        feats, weight = feats.to(dtype), weight.to(dtype)
+        residual = None if residual is None else residual.to(dtype)
     check_call(feats, weight, kernel_map, bias, scale, residual, groups)
-    c_out, key = weight.shape[2], (dataflow, feats.dtype, weight.shape, groups)
-    plan = kernel_map.plans.get(key)
-    if plan is None:
-        plan = plan_conv(
-            kernel_map, feats.shape[1], c_out, groups=groups, dtype=feats.dtype, dataflow=dataflow
-        )
-        kernel_map.plans[key] = plan
+    c_in, c_out = feats.shape[1], weight.shape[2]
+    plan = kernel_map.plans.get((dataflow, c_in, c_out, groups))
+    if plan is None or feats.dtype not in plan.choice.kernel.dtypes:
+        plan = kept_plan(kernel_map, c_in, c_out, groups, feats.dtype, dataflow)
     if kernel_map.in_order is not None:
         feats = feats[kernel_map.in_order]
     if residual is not None and kernel_map.out_order is not None:

@@ -37,7 +37,9 @@ def _whole(p: ConvProblem, kernel_map: KernelMap) -> PairLists:
 
 
 def _split(p: ConvProblem, kernel_map: KernelMap) -> PairLists:
-    return replace(kernel_map.pair_lists, dense_offsets=torch.tensor(dense_offsets(p), dtype=torch.int64))
+    return replace(
+        kernel_map.pair_lists, dense_offsets=torch.tensor(dense_offsets(p), dtype=torch.int64, device="cpu")
+    )
 
 
 # Prices of the blocked kernel: measured on a Zen 5 core, lidar and ellipsoid scenes, 16 to 128 channels, all cells within 25 %.

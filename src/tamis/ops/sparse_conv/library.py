@@ -12,25 +12,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tamis.kernels import Epilogue, PairLists
+from tamis.kernels import Epilogue, PairLists, reference
 from tamis.kernels.cpu import block_cuts
 from tamis.ops.choice import Kernel
-from tamis.ops.observed import observed
+from tamis.ops.observed import observed, transformed
 from tamis.ops.sparse_conv.cost import ConvProblem
 from tamis.ops.sparse_conv.kernels import BY_NAME, WEIGHT_GRADIENTS
 
 library = torch.library.Library("tamis", "FRAGMENT")
 # packed, sizes: the parts of the record that the forward kernel's packer made, in all three.
 library.define(
-    "sparse_conv(Tensor feats, Tensor weight, Tensor? bias, Tensor? scale, Tensor? residual, Tensor[] packed, int[] sizes, "
+    "sparse_conv(Tensor feats, Tensor weight, Tensor? bias, Tensor? scale, Tensor? residual, Tensor[] packed, SymInt[] sizes, "
     "int groups, bool relu, str kernel) -> Tensor"
 )
 library.define(
-    "sparse_conv_input_gradient(Tensor grad, Tensor weight, Tensor[] packed, int[] sizes, int in_rows, int groups, "
+    "sparse_conv_input_gradient(Tensor grad, Tensor weight, Tensor[] packed, SymInt[] sizes, SymInt in_rows, int groups, "
     "str kernel) -> Tensor"
 )
 library.define(
-    "sparse_conv_weight_gradient(Tensor feats, Tensor grad, Tensor[] packed, int[] sizes, int groups, "
+    "sparse_conv_weight_gradient(Tensor feats, Tensor grad, Tensor[] packed, SymInt[] sizes, int groups, "
     "str kernel) -> Tensor"
 )
 
@@ -45,16 +45,23 @@ def run(
 ) -> Tensor:
     """Convolve checked operands, shape (pairs.rows, c_out).
 
-    Calls the operator; or, where no gradient is wanted and nothing observes it, the kernel, which saves the dispatch.
+    Calls the operator; or, where no gradient is wanted and nothing observes it, the kernel, which saves the dispatch. Under
+    forward-mode AD and the transforms of torch.func (jvp, vmap, jacrev ...) the convolution is the reference, made of torch's own
+    operators.
     """
     bias, scale, residual, relu = epilogue
     wants_grad = torch.is_grad_enabled() and (
         feats.requires_grad
         or weight.requires_grad
         or (bias is not None and bias.requires_grad)
+        or (scale is not None and scale.requires_grad)
         or (residual is not None and residual.requires_grad)
     )
-    if wants_grad or observed(feats):
+    if wants_grad or observed(feats, weight, bias, scale, residual):
+        if transformed():
+            return reference.sparse_conv_output_stationary(pairs, feats, weight, epilogue, groups)
+        if wants_grad and scale is not None and scale.requires_grad:  # the operator has no gradient of it
+            return reference.finish(run(kernel, pairs, feats, weight, Epilogue(), groups), epilogue)
         result: Tensor = torch.ops.tamis.sparse_conv.default(
             feats, weight, bias, scale, residual, pairs.tensors, pairs.sizes, groups, relu, kernel.name
         )
@@ -151,10 +158,12 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> Non
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    if ctx.needs_input_grad[3]:
+        raise NotImplementedError("tamis::sparse_conv has no gradient of scale; multiply afterwards.")
     feats, weight, scale, output, *packed = ctx.saved_tensors
     sizes, groups, kernel = ctx.plain
     if output is not None:
-        grad = grad * (output > 0)
+        grad = grad.masked_fill(output <= 0, 0)
     d_residual = grad if ctx.wants_residual else None
     d_bias = grad.sum(0) if ctx.wants_bias else None
     if scale is not None:
@@ -172,13 +181,67 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
     return d_feats, d_weight, d_bias, None, d_residual, [None] * len(packed), None, None, None, None
 
 
-for _name, _call, _fake in (
-    ("sparse_conv", _forward, _forward_fake),
-    ("sparse_conv_input_gradient", _input_gradient, _input_gradient_fake),
-    ("sparse_conv_weight_gradient", _weight_gradient, _weight_gradient_fake),
+def _keep_input_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    grad, weight, packed, sizes, _, groups, kernel = inputs
+    ctx.save_for_backward(grad, weight, *packed)
+    ctx.plain = (sizes, groups, kernel)
+
+
+def _input_gradient_backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+    """dX is linear in dY, where its transpose is the convolution itself, and in W."""
+    grad, weight, *packed = ctx.saved_tensors
+    sizes, groups, kernel = ctx.plain
+    d_grad = d_weight = None
+    if ctx.needs_input_grad[0]:
+        d_grad = torch.ops.tamis.sparse_conv(
+            upstream, weight, None, None, None, packed, sizes, groups, False, kernel
+        )
+    if ctx.needs_input_grad[1]:
+        d_weight = torch.ops.tamis.sparse_conv_weight_gradient(upstream, grad, packed, sizes, groups, kernel)
+        d_weight = d_weight.to(weight.dtype)
+    return d_grad, d_weight, [None] * len(packed), None, None, None, None
+
+
+def _keep_weight_gradient(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    feats, grad, packed, sizes, groups, kernel = inputs
+    ctx.save_for_backward(feats, grad, *packed)
+    ctx.plain = (sizes, groups, kernel)
+
+
+def _weight_gradient_backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
+    """dW is linear in X and in dY; ``upstream`` stands where the weights do."""
+    feats, grad, *packed = ctx.saved_tensors
+    sizes, groups, kernel = ctx.plain
+    weight = upstream.to(feats.dtype)
+    d_feats = d_grad = None
+    if ctx.needs_input_grad[0]:
+        d_feats = torch.ops.tamis.sparse_conv_input_gradient(
+            grad, weight, packed, sizes, len(feats), groups, kernel
+        )
+    if ctx.needs_input_grad[1]:
+        d_grad = torch.ops.tamis.sparse_conv(
+            feats, weight, None, None, None, packed, sizes, groups, False, kernel
+        )
+    return d_feats, d_grad, [None] * len(packed), None, None, None
+
+
+for _name, _call, _fake, _keep, _gradient in (
+    ("sparse_conv", _forward, _forward_fake, _keep_for_backward, _backward),
+    (
+        "sparse_conv_input_gradient",
+        _input_gradient,
+        _input_gradient_fake,
+        _keep_input_gradient,
+        _input_gradient_backward,
+    ),
+    (
+        "sparse_conv_weight_gradient",
+        _weight_gradient,
+        _weight_gradient_fake,
+        _keep_weight_gradient,
+        _weight_gradient_backward,
+    ),
 ):
     library.impl(_name, _call, "CompositeExplicitAutograd")
     torch.library.register_fake(f"tamis::{_name}", _fake, lib=library)
-torch.library.register_autograd(
-    "tamis::sparse_conv", _backward, setup_context=_keep_for_backward, lib=library
-)
+    torch.library.register_autograd(f"tamis::{_name}", _gradient, setup_context=_keep, lib=library)

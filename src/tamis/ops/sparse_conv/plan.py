@@ -11,6 +11,7 @@ from tamis.kernels import PairLists
 from tamis.kernels.cpu import isa
 from tamis.ops.choice import Candidate, Choice, choose
 from tamis.ops.kernel_map import KernelMap
+from tamis.ops.observed import unobserved
 from tamis.ops.sparse_conv.cost import ConvProblem
 from tamis.ops.sparse_conv.kernels import DATAFLOWS, KERNELS, dataflow_of
 from tamis.tuning import machine_for
@@ -109,4 +110,22 @@ def plan_conv(
     problem = ConvProblem.of(kernel_map, c_in, c_out, groups, dtype, machine, threads)
     wanted = next((kernel.name for kernel in KERNELS if dataflow_of(kernel.name) == dataflow), None)
     choice = choose(call, KERNELS, problem, wanted)
-    return ConvPlan(problem, choice, choice.kernel.pack(problem, kernel_map))
+    with unobserved():
+        return ConvPlan(problem, choice, choice.kernel.pack(problem, kernel_map))
+
+
+def kept_plan(
+    kernel_map: KernelMap,
+    c_in: int,
+    c_out: int,
+    groups: int = 1,
+    dtype: torch.dtype = torch.float32,
+    dataflow: Dataflow | None = None,
+) -> ConvPlan:
+    """The plan kept on the map, which serves every dtype that its kernel takes; else a new one, kept from now on."""
+    key = (dataflow, int(c_in), int(c_out), groups)
+    kept: ConvPlan | None = kernel_map.plans.get(key)
+    if kept is None or dtype not in kept.choice.kernel.dtypes:
+        kept = plan_conv(kernel_map, c_in, c_out, groups=groups, dtype=dtype, dataflow=dataflow)
+        kernel_map.plans[key] = kept
+    return kept

@@ -12,9 +12,9 @@ from tamis.kernels import PairLists, Reduction, cpu, reference
 from tamis.ops.observed import observed, transformed
 
 library = torch.library.Library("tamis", "FRAGMENT")
-library.define("sparse_pool(Tensor feats, Tensor[] packed, int[] sizes, str reduce) -> Tensor")
+library.define("sparse_pool(Tensor feats, Tensor[] packed, SymInt[] sizes, str reduce) -> Tensor")
 library.define(
-    "sparse_pool_gradient(Tensor grad, Tensor feats, Tensor out, Tensor[] packed, int[] sizes, str reduce) -> Tensor"
+    "sparse_pool_gradient(Tensor grad, Tensor feats, Tensor out, Tensor[] packed, SymInt[] sizes, str reduce) -> Tensor"
 )
 
 # By backend: (pairs, feats, reduce) -> (pairs.rows, channels).

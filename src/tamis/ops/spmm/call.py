@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from tamis.formats import SparseMatrix
+from tamis.ops.autocast import AUTOCAST
 from tamis.ops.spmm.checks import check_dense, check_epilogue, check_inner, check_matrix
 from tamis.ops.spmm.library import run
 from tamis.ops.spmm.plan import SpmmPlan, check_plan, plan_spmm
@@ -23,7 +25,8 @@ def spmm(
     """Sparse × dense matrix product, C = act(A @ B + bias[:, None]).
 
     Equivalent to ``a.to_dense() @ b``, in time proportional to nnz(A)·n instead of m·k·n. Differentiable in
-    ``a.values``, ``b`` and ``bias``. Half-precision inputs are summed in float32. A plan gives the same bits for any number
+    ``a.values``, ``b`` and ``bias``. Half-precision inputs are summed in float32. Under ``torch.autocast`` the product is taken in
+    the dtype of ``a`` and the result has autocast's, as that of ``torch.mm``. A plan gives the same bits for any number
     of threads. Panel kernels sum each row in the order of its columns, so with n > 1 neither the plan nor the instruction set
     matters (but for one that has no fused multiply-add); ``cpu/spmv_window``, and any kernel at n = 1, sums in several chains.
 
@@ -66,13 +69,22 @@ def spmm(
     call = "spmm(a, b)"
     check_matrix(call, a)
     plan = _plan_for(call, a, b, plan)
+    autocast = (
+        isinstance(b, Tensor)
+        and b.dtype in AUTOCAST
+        and not b.is_meta
+        and torch.is_autocast_enabled(b.device.type)
+    )
+    if autocast:
+        b = _for_autocast(b, a.values)
     check_dense(call, "b", b, a.values)
     if b.ndim != 2:
         raise ValueError(f"{call}: b has shape {tuple(b.shape)}, expected two sizes, (k, n).")
     check_inner(call, "b", b.shape[0], b, plan.problem)
     check_epilogue(call, plan.problem, bias, activation)
     values = plan.packed_values(a.values)
-    return run(plan.choice.kernel, plan.packed, values, a.row_scale, b, bias, activation, by_rows=False)
+    c = run(plan.choice.kernel, plan.packed, values, a.row_scale, b, bias, activation, by_rows=False)
+    return c.to(torch.get_autocast_dtype(b.device.type)) if autocast else c
 
 
 def linear(
@@ -126,6 +138,14 @@ def linear_packed(
 ) -> Tensor:
     """:func:`linear` on numbers that are in the plan's packed order already: what :class:`tamis.nn.SparseLinear` holds."""
     call = "linear(x, a)"
+    autocast = (
+        isinstance(x, Tensor)
+        and x.dtype in AUTOCAST
+        and not x.is_meta
+        and torch.is_autocast_enabled(x.device.type)
+    )
+    if autocast:
+        x = _for_autocast(x, values)
     check_dense(call, "x", x, values)
     m, k = plan.problem.shape
     if x.ndim == 0:
@@ -135,7 +155,13 @@ def linear_packed(
     *leading, _ = x.shape
     rows = x.reshape(math.prod(leading), k)
     y = run(plan.choice.kernel, plan.packed, values, row_scale, rows, bias, activation, by_rows=True)
-    return y.view(*leading, m)
+    y = y.view(*leading, m)
+    return y.to(torch.get_autocast_dtype(x.device.type)) if autocast else y
+
+
+def _for_autocast(b: Tensor, values: Tensor) -> Tensor:
+    """As the product takes it: in the dtype of the weights; beside int8 in autocast's own."""
+    return b.to(values.dtype if values.is_floating_point() else torch.get_autocast_dtype(b.device.type))
 
 
 def _plan_for(call: str, a: SparseMatrix, b: Tensor, plan: SpmmPlan | None) -> SpmmPlan:
@@ -144,6 +170,6 @@ def _plan_for(call: str, a: SparseMatrix, b: Tensor, plan: SpmmPlan | None) -> S
         return plan
     kept: SpmmPlan | None = a._memo.get("spmm_plan")
     if kept is None:
-        columns = b.numel() // max(a.shape[1], 1) if isinstance(b, Tensor) else 0
+        columns = math.prod(map(int, b.shape)) // max(a.shape[1], 1) if isinstance(b, Tensor) else 0
         a._memo["spmm_plan"] = kept = plan_spmm(a, columns)
     return kept

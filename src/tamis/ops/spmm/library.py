@@ -48,7 +48,7 @@ def run(
     )
     if wants_grad and activation is not None:
         return ACTIVATIONS[activation](run(kernel, packed, values, row_scale, b, bias, None, by_rows))
-    if wants_grad or observed(b):
+    if wants_grad or observed(values, row_scale, b, bias):
         if transformed():
             return _through_dense(packed, values, row_scale, b, bias, activation, by_rows)
         c: Tensor = torch.ops.tamis.spmm.default(

@@ -12,6 +12,7 @@ from torch import Tensor
 from tamis.formats import SparseMatrix
 from tamis.kernels.cpu import PackedMatrix, isa
 from tamis.ops.choice import Candidate, Choice, choose, time_text
+from tamis.ops.observed import recorded, unobserved
 from tamis.ops.spmm.checks import check_matrix
 from tamis.ops.spmm.cost import SpmmProblem
 from tamis.ops.spmm.kernels import KERNELS
@@ -55,10 +56,11 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None, compute: st
     if compute not in ("float32", "int8"):
         raise ValueError(f"{call}: compute is {compute!r}, expected 'float32' or 'int8'.")
     threads = torch.get_num_threads()
-    problem = SpmmProblem.of(a, n, machine_for(isa(), threads), threads, compute)
-    choice = choose(call, KERNELS, problem, kernel)
-    packed, positions = choice.kernel.pack(problem, a)
-    return SpmmPlan(problem, choice, packed, positions, a._structure_memo, structure_tensors(a))
+    with unobserved():
+        problem = SpmmProblem.of(a, n, machine_for(isa(), threads), threads, compute)
+        choice = choose(call, KERNELS, problem, kernel)
+        packed, positions = choice.kernel.pack(problem, a)
+        return SpmmPlan(problem, choice, packed, positions, a._structure_memo, structure_tensors(a))
 
 
 def check_plan(call: str, a: SparseMatrix, plan: object) -> None:
@@ -186,7 +188,7 @@ class SpmmPlan:
 
     def packed_values(self, values: Tensor) -> Tensor:
         """The values in packed order: the copy kept from the last call if they have not changed since."""
-        if torch.compiler.is_compiling() or (values.requires_grad and torch.is_grad_enabled()):
+        if recorded() or (values.requires_grad and torch.is_grad_enabled()):
             packed: Tensor = torch.ops.tamis.spmm_pack.default(values, self.positions)
             return packed
         return self.copy.of(values, self.positions)

@@ -34,7 +34,9 @@ def rows_of(a: SparseMatrix) -> PackableIndices:
         return PackableIndices(a.crow_indices, a.col_indices)
     if "spmm_rows" not in a._structure_memo:
         # Numbering the values (from 1: a zero might be dropped) and converting tells where each went.
-        numbers_from_1 = torch.arange(1, a.nnz + 1, dtype=torch.float64).view_as(a.values)
+        numbers_from_1 = torch.arange(1, a.nnz + 1, dtype=torch.float64, device=a.values.device).view_as(
+            a.values
+        )
         numbered = a.with_values(numbers_from_1).to_csr()
         a._structure_memo["spmm_rows"] = PackableIndices(
             numbered.crow_indices, numbered.col_indices, numbered.values.int() - 1
