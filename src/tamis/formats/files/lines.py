@@ -3,13 +3,13 @@
 import bz2
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 COMPRESSED = {".gz": b"\x1f\x8b", ".bz2": b"BZh"}  # ending, and what such a file begins with
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
+_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 _BLOCK = 2**19
 _LONGEST_LINE = 2**20
 
