@@ -30,7 +30,8 @@ class Measured:
     gflops, peak_gflops : float
         Useful operations per nanosecond; the machine's FMA peak at this thread count.
     max_error, tolerance : float
-        Largest error relative to the sums of absolute values, and the bound it had to keep.
+        Largest error relative to the sums of absolute values (of products that are rounded on purpose, their distance from the
+        exact one), and the bound it had to keep.
     device, cpu, isa, dtype, threads, versions, build, date
         Where and with what it ran. ``build`` fingerprints the code of the kernels and of their choice.
     """

@@ -132,8 +132,9 @@ def _admit(contestant: Contestant, cell: Cell, operands: Operands, row: Row) -> 
     try:
         prepared = contestant.prepare(operands, cell.planned_n)
         against = prepared.rounded or operands
-        error = against.error(prepared.product(prepared.run()))
-        bound = against.tolerance if prepared.tolerance is None else prepared.tolerance
+        product, bound = prepared.product(prepared.run()), prepared.nearness
+        error = against.error(product) if bound is None else against.distance(product)
+        bound = against.tolerance if bound is None else bound
         row = replace(
             row,
             detail=prepared.detail,

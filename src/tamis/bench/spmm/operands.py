@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, isnan
 
 import torch
 from torch import Tensor
@@ -51,6 +52,13 @@ class Operands:
     def error(self, product: Tensor) -> float:
         """Largest ``|C - expected| / (|A| @ |B|)``, see :func:`tamis.bench.measurement.relative_error`."""
         return relative_error(product, self.expected, self.magnitude)
+
+    def distance(self, product: Tensor) -> float:
+        """``||C - expected|| / ||expected||``, Frobenius norms: for products that are rounded on purpose; inf for a wrong shape."""
+        if product.shape != self.expected.shape:
+            return inf
+        off = float((product.double() - self.expected).norm() / self.expected.norm())
+        return inf if isnan(off) else off
 
     @property
     def tolerance(self) -> float:

@@ -36,8 +36,9 @@ class Prepared:
         Time to make the plan or the handle from A in a standard format.
     rounded : Operands, optional
         The operands that its product is checked against, where it stores A in fewer bits.
-    tolerance : float, optional
-        Largest error that passes, where the product is rounded on purpose; else the operands' own bound.
+    nearness : float, optional
+        Largest distance that passes (:meth:`Operands.distance`), where the product is rounded on purpose; else single results
+        keep the operands' own bound.
     predicted_us, predicted_crossover : float, optional
         What the cost model expects of this call, and the sparsity from which it expects sparse to beat dense.
     """
@@ -51,7 +52,7 @@ class Prepared:
     pool: Pool = "torch"
     pack_us: float | None = None
     rounded: Operands | None = None
-    tolerance: float | None = None
+    nearness: float | None = None
     predicted_us: float | None = None
     predicted_crossover: float | None = None
 

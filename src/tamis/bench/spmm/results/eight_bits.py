@@ -64,8 +64,8 @@ def eight_bits_part(cells: Sequence[EightBitCell]) -> Iterator[Part]:
     yield Heading("Eight bits, against the fastest dense product of any kind")
     yield Paragraph(
         "Weights in 8 bits with a scale per row, activations rounded per token at each call, which is part of the time. Dense: "
-        "float32, bfloat16, torch's dynamic quantisation with each engine, ONNX Runtime's. Error: the largest "
-        "|C − A B| / (|A| |B|), ours and the best of the dense 8-bit products."
+        "float32, bfloat16, torch's dynamic quantisation with each engine, ONNX Runtime's. Error: "
+        "||C − A B|| / ||A B||, ours and the best of the dense 8-bit products."
     )
     yield _means(cells)
     yield _lines(cells)
