@@ -1,6 +1,7 @@
 #include "parallel.h"
 
 #include <omp.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -15,11 +16,16 @@ struct Scratch {
   ~Scratch() { std::free(data); }
 };
 
+// libgomp keeps the threads of the calling thread's last team, and would wait for ever for them in a forked child, where
+// they are gone.
+bool forked = false;
+[[maybe_unused]] const int watching_forks = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
 }  // namespace
 
 void parallel_units(int64_t units, int threads, void* context, UnitBody body) {
   if (units < threads) threads = static_cast<int>(units);
-  if (threads <= 1 || omp_in_parallel()) {
+  if (threads <= 1 || forked || omp_in_parallel()) {
     for (int64_t unit = 0; unit < units; ++unit) body(context, unit, 0);
     return;
   }

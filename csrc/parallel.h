@@ -6,7 +6,7 @@ namespace tamis {
 
 // Calls body(context, unit, worker) once for each unit in [0, units), units handed out one at a time in ascending
 // order to at most `threads` workers. Which worker gets a unit is not determined, so a unit's result must not depend
-// on it. worker < threads.
+// on it. worker < threads. In a forked child the calling thread does all.
 using UnitBody = void (*)(void* context, int64_t unit, int worker);
 void parallel_units(int64_t units, int threads, void* context, UnitBody body);
 

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -169,3 +170,24 @@ def test_copies_and_pickles_compute_the_same():
     for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert torch.equal(again(X), model(X))
         assert again[0].values.data_ptr() != model[0].values.data_ptr()
+
+
+def test_a_forked_child_can_call_what_its_parent_has_called():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(512, 512)).eval()
+    prune(model, 0.9)
+    x = torch.randn(256, 512)
+    sparsify(model, x, times="predicted", replace="everywhere")
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+    with torch.no_grad():
+        expected = model(x).numpy()
+
+        def child():
+            answers.put((model(x).numpy() == expected).all())
+
+        process = fork.Process(target=child, daemon=True)
+        process.start()
+        process.join()
+    assert process.exitcode == 0
+    assert answers.get()
