@@ -54,6 +54,7 @@ def test_a_unet_compiles_whole_without_a_call_before() -> None:
         assert torch.equal(y.coords, x.coords)
 
 
+@pytest.mark.slow
 def test_one_compiled_network_serves_many_scenes() -> None:
     net = small_net()
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")

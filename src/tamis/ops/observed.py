@@ -52,8 +52,8 @@ def unobserved() -> Iterator[None]:
     """
     traced = torch._C._get_tracing_state()
     with ExitStack() as stack:
-        stack.callback(torch._C._set_tracing_state, traced)
-        torch._C._set_tracing_state(None)
+        stack.callback(torch._C._set_tracing_state, traced)  # type: ignore[attr-defined]
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())
         if is_in_torch_dispatch_mode():
