@@ -86,10 +86,10 @@ void bind_packed(nb::module_& m) {
            },
            nb::kw_only(), "parts"_a, "groups"_a, "steps"_a, "m"_a, "k"_a, "part_rows"_a, "window"_a);
   m.def("pack_values",
-        [](uintptr_t positions, int64_t count, uintptr_t values, int bytes, uintptr_t packed, int threads) {
-          pack_values(at<int32_t>(positions), count, at<void>(values), bytes, at<void>(packed), threads);
+        [](uintptr_t positions, int64_t count, uintptr_t values, int64_t size, int bytes, uintptr_t packed, int threads) {
+          return pack_values(at<int32_t>(positions), count, at<void>(values), size, bytes, at<void>(packed), threads);
         },
-        nb::kw_only(), "positions"_a, "count"_a, "values"_a, "bytes"_a, "packed"_a, "threads"_a, Unlocked());
+        nb::kw_only(), "positions"_a, "count"_a, "values"_a, "size"_a, "bytes"_a, "packed"_a, "threads"_a, Unlocked());
 }
 
 // `table`: the instruction set for n columns.

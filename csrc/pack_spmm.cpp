@@ -1,6 +1,7 @@
 #include "pack_spmm.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "parallel.h"
@@ -175,14 +176,22 @@ void fill(const PackSource& source, const PackShape& shape, const int64_t (*bloc
   });
 }
 
-template <class T> void gather(const int32_t* positions, int64_t count, const void* values, void* packed, int threads) {
+template <class T> bool gather(const int32_t* positions, int64_t count, const void* values, int64_t size, void* packed, int threads) {
   constexpr int64_t chunk = 1 << 15;
   const auto* from = static_cast<const T*>(values);
   auto* to = static_cast<T*>(packed);
+  std::atomic<bool> inside{true};
   parallel_for((count + chunk - 1) / chunk, threads, [&](int64_t unit, int) {
     const int64_t end = std::min(count, (unit + 1) * chunk);
-    for (int64_t i = unit * chunk; i < end; ++i) to[i] = positions[i] < 0 ? T{} : from[positions[i]];
+    bool stray = false;
+    for (int64_t i = unit * chunk; i < end; ++i) {
+      const int64_t position = static_cast<uint32_t>(positions[i]);  // -1 becomes the largest of all
+      to[i] = position < size ? from[position] : T{};
+      stray |= position >= size && positions[i] != -1;
+    }
+    if (stray) inside = false;
   });
+  return inside;
 }
 
 }  // namespace
@@ -209,10 +218,11 @@ void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (
   else fill(source, shape, blocks, groups, static_cast<uint8_t*>(ids), positions, threads);
 }
 
-void pack_values(const int32_t* positions, int64_t count, const void* values, int bytes, void* packed, int threads) {
-  if (bytes == 4) gather<float>(positions, count, values, packed, threads);
-  else if (bytes == 2) gather<uint16_t>(positions, count, values, packed, threads);
-  else gather<int8_t>(positions, count, values, packed, threads);
+bool pack_values(const int32_t* positions, int64_t count, const void* values, int64_t size, int bytes, void* packed,
+                 int threads) {
+  if (bytes == 4) return gather<float>(positions, count, values, size, packed, threads);
+  if (bytes == 2) return gather<uint16_t>(positions, count, values, size, packed, threads);
+  return gather<int8_t>(positions, count, values, size, packed, threads);
 }
 
 }  // namespace tamis

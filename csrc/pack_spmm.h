@@ -29,7 +29,8 @@ void pack_count(const PackSource& source, const PackShape& shape, int64_t (*bloc
 void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (*blocks)[2], SpmmGroup* groups, void* ids,
                bool wide_ids, int32_t* positions, int threads);
 
-// packed[i] = positions[i] < 0 ? 0 : values[positions[i]], elements of `bytes` (1, 2 or 4).
-void pack_values(const int32_t* positions, int64_t count, const void* values, int bytes, void* packed, int threads);
+// packed[i] = positions[i] < 0 ? 0 : values[positions[i]], elements of `bytes` (1, 2 or 4). Returns whether all positions were in
+// [-1, size); 0 is taken for the others.
+bool pack_values(const int32_t* positions, int64_t count, const void* values, int64_t size, int bytes, void* packed, int threads);
 
 }  // namespace tamis

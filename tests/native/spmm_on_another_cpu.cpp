@@ -77,7 +77,8 @@ std::vector<uint8_t> packed_values(const Csr& a, const Structure& s, Stored stor
     const uint32_t bits = bits_of(a.values[i], stored);
     std::memcpy(&own[i * bytes], &bits, bytes);
   }
-  pack_values(s.positions.data(), static_cast<int64_t>(s.positions.size()), own.data(), bytes, packed.data(), 1);
+  pack_values(s.positions.data(), static_cast<int64_t>(s.positions.size()), own.data(),
+              static_cast<int64_t>(a.values.size()), bytes, packed.data(), 1);
   return packed;
 }
 

@@ -15,9 +15,11 @@ from torch.utils._python_dispatch import _disable_current_modes, is_in_torch_dis
 
 
 def observed(*operands: Tensor | None) -> bool:
-    """True if a tracer, a transform, a mode or a tensor subclass must see the operator."""
+    """True if a tracer, a transform, a mode or a tensor subclass must see the operator, or a lazy sign must be resolved."""
     for tensor in operands:
-        if tensor is not None and not (type(tensor) in (Tensor, Parameter) and tensor.is_cpu):
+        if tensor is not None and not (
+            type(tensor) in (Tensor, Parameter) and tensor.is_cpu and not tensor.is_neg()
+        ):
             return True
     return (
         torch.compiler.is_compiling()  # recorded() and transformed(), without their calls

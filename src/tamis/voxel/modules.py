@@ -18,6 +18,7 @@ from tamis.voxel.required_maps import RequiredMaps, maps_of_layer
 from tamis.voxel.tensor import VoxelTensor
 
 Size = int | Sequence[int]
+MOST_OFFSETS = 2**15  # of a kernel: 32 x 32 x 32
 
 
 class VoxelConv(nn.Module):
@@ -34,7 +35,7 @@ class VoxelConv(nn.Module):
         groups: int,
     ) -> None:
         super().__init__()
-        if in_channels % groups or out_channels % groups:
+        if groups < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"{type(self).__name__}({in_channels}, {out_channels}, groups={groups}): groups must divide both."
             )
@@ -124,7 +125,7 @@ class SubmanifoldConv3d(VoxelConv):
         bias: bool = False,
         groups: int = 1,
     ) -> None:
-        spec = KernelMapSpec("submanifold", triple(kernel_size), dilation=triple(dilation))
+        spec = conv_spec("submanifold", kernel_size, 1, dilation, None, "minkowski")
         super().__init__(in_channels, out_channels, spec, bias, groups)
 
 
@@ -300,7 +301,7 @@ class Linear(nn.Linear):
 
 def triple(size: Size) -> Triple:
     """An int or three ints along x, y, z as three ints."""
-    values = (size, size, size) if isinstance(size, int) else tuple(size)
+    values = tuple(size) if isinstance(size, Sequence) else (size, size, size)
     if len(values) != 3 or any(not isinstance(value, int) for value in values):
         raise ValueError(f"expected an int or three ints along x, y, z, got {size!r}.")
     return (values[0], values[1], values[2])
@@ -315,6 +316,11 @@ def conv_spec(
     size, step, spread = triple(kernel_size), triple(stride), triple(dilation)
     if min(*size, *step, *spread) < 1:
         raise ValueError(f"kernel_size={size}, stride={step}, dilation={spread}: all must be at least 1.")
+    if math.prod(size) > MOST_OFFSETS:
+        raise ValueError(
+            f"kernel_size={size} has {math.prod(size):,} offsets, each with weights and a list of neighbours of its own; "
+            f"expected at most {MOST_OFFSETS:,}."
+        )
     pad = None if padding is None else triple(padding)
     if pad == tuple((taps - 1) // 2 * by for taps, by in zip(size, spread, strict=True)):
         pad = None

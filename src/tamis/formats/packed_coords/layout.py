@@ -61,7 +61,14 @@ class KeyLayout:
 
 
 def check_coords(call: str, coords: Tensor) -> None:
-    """Raise unless ``coords`` is an int32 tensor of shape (N, 4) without negative batch indices."""
+    """Raise unless ``coords`` is a dense int32 tensor of shape (N, 4) without negative batch indices."""
+    if not isinstance(coords, Tensor) or coords.layout != torch.strided or coords.is_meta:
+        kind = (
+            f"a {coords.layout} tensor on {coords.device}"
+            if isinstance(coords, Tensor)
+            else type(coords).__name__
+        )
+        raise TypeError(f"{call}: coords is {kind}, but a dense int32 tensor of shape (N, 4) is needed.")
     if coords.ndim != 2 or coords.shape[1] != 4 or coords.dtype != torch.int32:
         raise ValueError(
             f"{call}: coords has shape {tuple(coords.shape)} and dtype {coords.dtype}, "

@@ -40,15 +40,18 @@ def sparse_conv_blocked(
     bias = None if bias is None else bias.float().contiguous()
     scale = None if scale is None else scale.float().contiguous()
     residual = None if residual is None else residual.contiguous()
+    feats_at, weight_at = feats.data_ptr(), weight.data_ptr()
+    if (not feats_at and feats.numel()) or (not weight_at and weight.numel()):
+        raise ValueError("sparse_conv: the memory of an operand was given back (its storage has no bytes).")
     native().sparse_conv(
         pairs.native,
         rows=rows,
         c_in=c_in,
         c_out=c_out,
         groups=groups,
-        feats=feats.data_ptr(),
+        feats=feats_at,
         residual=0 if residual is None else residual.data_ptr(),
-        weight=weight.data_ptr(),
+        weight=weight_at,
         scale=0 if scale is None else scale.data_ptr(),
         bias=0 if bias is None else bias.data_ptr(),
         out=out.data_ptr(),

@@ -47,6 +47,15 @@ class PanelMatrix:
     groups: Tensor
     ids: Tensor
 
+    def __post_init__(self) -> None:
+        """Sizes that fit together, as an operator's caller may bring any."""
+        cells = -(-self.m // self.part_rows) * max(1, -(-self.k // self.block_cols))
+        if self.blocks.shape != (cells + 1, 2) or self.groups.shape[1:] != (5,):
+            raise ValueError(
+                f"PanelMatrix: {self.sizes} needs blocks of shape ({cells + 1}, 2) and groups of shape (.., 5), "
+                f"but got {tuple(self.blocks.shape)} and {tuple(self.groups.shape)}."
+            )
+
     @classmethod
     def from_tensors(cls, tensors: Sequence[Tensor], sizes: Sequence[int]) -> Self:
         """Return the record of which ``tensors`` and ``sizes`` are the parts."""
@@ -72,6 +81,11 @@ class PanelMatrix:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_tensors, (self.tensors, self.sizes)  # without addresses
+
+    @cached_property
+    def slots(self) -> int:
+        """Packed values: four per step."""
+        return 4 * (self.ids.numel() // self.step_ids)
 
     @property
     def nbytes(self) -> int:
@@ -140,14 +154,31 @@ def pack_panels(
 
 
 def pack_values(positions: Tensor, values: Tensor) -> Tensor:
-    """Return ``values.flatten()[positions]``, 0 where the position is -1; ``values`` is contiguous, of 1, 2 or 4 bytes."""
+    """Return ``values.flatten()[positions]``, 0 where the position is -1; ``values`` is contiguous, of 1, 2 or 4 bytes.
+
+    Raises
+    ------
+    ValueError   if positions are not contiguous int32, or the values have another size.
+    """
+    if (
+        positions.dtype != torch.int32
+        or not positions.is_contiguous()
+        or values.element_size() not in (1, 2, 4)
+    ):
+        raise ValueError(
+            f"pack_values: expected contiguous int32 positions and values of 1, 2 or 4 bytes, but got "
+            f"{positions.dtype} and {values.dtype}."
+        )
     packed = torch.empty(positions.numel(), dtype=values.dtype, device="cpu")
-    native().pack_values(
+    inside = native().pack_values(
         positions=address(positions),
         count=positions.numel(),
         values=address(values),
+        size=values.numel(),
         bytes=values.element_size(),
         packed=address(packed),
         threads=torch.get_num_threads(),
     )
+    if not inside:
+        raise ValueError(f"pack_values: a position lies beyond the {values.numel()} values.")
     return packed

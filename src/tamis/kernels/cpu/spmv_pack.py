@@ -45,6 +45,15 @@ class WindowMatrix:
     groups: Tensor
     steps: Tensor
 
+    def __post_init__(self) -> None:
+        """Sizes that fit together, as an operator's caller may bring any."""
+        parts = -(-self.m // self.part_rows)
+        if self.blocks.shape != (parts + 1, 2) or self.groups.shape[1:] != (5,):
+            raise ValueError(
+                f"WindowMatrix: {self.sizes} needs blocks of shape ({parts + 1}, 2) and groups of shape (.., 5), "
+                f"but got {tuple(self.blocks.shape)} and {tuple(self.groups.shape)}."
+            )
+
     @classmethod
     def from_tensors(cls, tensors: Sequence[Tensor], sizes: Sequence[int]) -> Self:
         """Return the record of which ``tensors`` and ``sizes`` are the parts."""
@@ -69,6 +78,11 @@ class WindowMatrix:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).from_tensors, (self.tensors, self.sizes)  # without addresses
+
+    @cached_property
+    def slots(self) -> int:
+        """Packed values, those of lanes that hold none included."""
+        return STEP_VALUES * self.steps.shape[0]
 
     @property
     def nbytes(self) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tamis.kernels import IDENTITY, PairLists, reference
 from tamis.kernels.cpu import block_cuts
+from tamis.ops.kernel_map.checks import check_pairs
 from tamis.ops.observed import unobserved
 
 
@@ -57,6 +58,10 @@ class KernelMap:
     def __post_init__(self) -> None:
         whole = PairLists.of(self.out_rows, self.first, self.second, self.lists)
         object.__setattr__(self, "pair_lists", whole)
+
+    def check(self) -> None:
+        """Check the lists again, after tensors may have been changed in place; ValueError names the field."""
+        check_pairs(self.first, self.second, self.lists, self.in_rows, self.out_rows)
 
     @property
     def kernel_volume(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from tamis.ops.kernel_map import KernelMap
@@ -16,8 +17,26 @@ def check_call(
     residual: Tensor | None,
     groups: int,
 ) -> None:
-    """Raise a ValueError that tells which shapes, dtypes or devices do not fit together, and the cure."""
+    """Raise an error that tells which types, shapes, dtypes or devices do not fit together, and the cure."""
     call = "sparse_conv(feats, weight, kernel_map)"
+    if not isinstance(kernel_map, KernelMap):
+        raise TypeError(
+            f"{call}: kernel_map is {type(kernel_map).__name__}, expected what voxel.kernel_map returns."
+        )
+    for name, tensor in (
+        ("feats", feats),
+        ("weight", weight),
+        ("bias", bias),
+        ("scale", scale),
+        ("residual", residual),
+    ):
+        if tensor is not None and (not isinstance(tensor, Tensor) or tensor.layout != torch.strided):
+            kind = (
+                f"a tensor of layout {tensor.layout}" if isinstance(tensor, Tensor) else type(tensor).__name__
+            )
+            raise TypeError(f"{call}: {name} is {kind}, expected a dense tensor.")
+    if not isinstance(groups, int) or groups < 1:
+        raise ValueError(f"{call}: groups={groups!r}, expected a whole number, 1 or more.")
     if feats.ndim != 2 or len(feats) != kernel_map.in_rows:
         raise ValueError(
             f"{call}: the map has {kernel_map.in_rows} input rows, so feats needs shape ({kernel_map.in_rows}, c_in), "

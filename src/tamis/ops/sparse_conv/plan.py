@@ -111,6 +111,7 @@ def plan_conv(
     wanted = next((kernel.name for kernel in KERNELS if dataflow_of(kernel.name) == dataflow), None)
     choice = choose(call, KERNELS, problem, wanted)
     with unobserved():
+        kernel_map.check()  # kernels follow the pairs by address, and a caller may have written into them
         return ConvPlan(problem, choice, choice.kernel.pack(problem, kernel_map))
 
 

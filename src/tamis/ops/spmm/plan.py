@@ -59,8 +59,9 @@ def plan_spmm(a: SparseMatrix, n: int, *, kernel: str | None = None, compute: st
     with unobserved():
         problem = SpmmProblem.of(a, n, machine_for(isa(), threads), threads, compute)
         choice = choose(call, KERNELS, problem, kernel)
+        a.check()  # packers follow the indices by address, and a caller may have written into them
         packed, positions = choice.kernel.pack(problem, a)
-        return SpmmPlan(problem, choice, packed, positions, a._structure_memo, structure_tensors(a))
+        return SpmmPlan(problem, choice, packed, positions, a._structure_memo, structure_tensors(a), a.nnz)
 
 
 def check_plan(call: str, a: SparseMatrix, plan: object) -> None:
@@ -136,6 +137,7 @@ class SpmmPlan:
     positions: Tensor = field(repr=False)
     structure: dict[Any, Any] = field(repr=False)
     indices: dict[str, Tensor] = field(repr=False)
+    stored: int = field(repr=False)
     copy: PackedValues = field(default_factory=PackedValues, repr=False)
 
     @property
@@ -187,7 +189,17 @@ class SpmmPlan:
         return self.packed.nbytes + self.positions.nbytes + self.copy.nbytes
 
     def packed_values(self, values: Tensor) -> Tensor:
-        """The values in packed order: the copy kept from the last call if they have not changed since."""
+        """The values in packed order: the copy kept from the last call if they have not changed since.
+
+        Raises
+        ------
+        ValueError   if there are more or fewer of them than the structure has.
+        """
+        if values.numel() != self.stored:
+            raise ValueError(
+                f"spmm(a, b): the plan is for {self.stored} stored values, but a.values has {values.numel()}. "
+                "Were they resized? a.with_values(values) checks new ones."
+            )
         if recorded() or (values.requires_grad and torch.is_grad_enabled()):
             packed: Tensor = torch.ops.tamis.spmm_pack.default(values, self.positions)
             return packed
