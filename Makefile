@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraint
 NATIVE := CMakeLists.txt $(wildcard csrc/*) $(wildcard csrc/kernels/*)
 SOURCES := src tests examples
 
-.PHONY: run test test-fast check format bench wheel docs kills sanitize install clean
+.PHONY: run test test-fast check format bench wheel docs kills sanitize fuzz install clean
 
 run: install
 	$(BIN)/tamis tour
@@ -50,7 +50,11 @@ sanitize: install
 	PATH=$(abspath $(BIN)):$$PATH build/sanitize/bin/python -m pip install -q --no-build-isolation --no-deps -c constraints.txt -C cmake.define.TAMIS_SANITIZE=ON -C build-dir=build/sanitize-native .
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	LD_PRELOAD="$$($${CXX:-g++} -print-file-name=libasan.so) $$($${CXX:-g++} -print-file-name=libstdc++.so)" \
-	build/sanitize/bin/python -m pytest tests/native tests/conformance tests/ops/kernel_map tests/ops/sparse_conv -p no:cacheprovider -k "not openmp and not hot_loops and not fma_peak"
+	build/sanitize/bin/python -m pytest tests/native tests/conformance tests/ops/kernel_map tests/ops/sparse_conv tests/ops/test_addresses.py tests/formats/files -p no:cacheprovider -k "not openmp and not hot_loops and not fma_peak"
+
+# Hostile input to every reader and constructor, for so many minutes; SEED= repeats a campaign.
+fuzz: install
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
 
 install: $(VENV)/.installed
 

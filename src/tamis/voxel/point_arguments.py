@@ -19,8 +19,8 @@ def as_tensor(given: Any, what: str, device: torch.device | None = None) -> Tens
 
     Raises
     ------
-    ValueError
-        If an array holds no numbers; the message begins with ``what``.
+    ValueError, TypeError
+        If it holds no numbers, or is a tensor without memory of its own; the message begins with ``what``.
     """
     if isinstance(given, np.ndarray) or (hasattr(given, "__array__") and not isinstance(given, Tensor)):
         array = np.asarray(given)
@@ -30,8 +30,12 @@ def as_tensor(given: Any, what: str, device: torch.device | None = None) -> Tens
         array = np.ascontiguousarray(array, native)
         given = torch.from_numpy(array if array.flags.writeable else array.copy())
     if isinstance(given, Tensor):
+        if given.layout != torch.strided or given.is_meta or given.is_complex():
+            raise TypeError(
+                f"{what} is a {given.layout} tensor of {given.dtype} on {given.device}, but a dense one of real values is needed."
+            )
         return given if device is None else given.to(device)
-    return torch.as_tensor(given, device=device or "cpu")
+    return _numbers(given, what, None, device)
 
 
 def as_points(call: str, given: Any) -> Tensor:
@@ -82,10 +86,17 @@ def as_sizes(call: str, voxel_size_m: float | Sequence[float]) -> tuple[float, f
     if isinstance(voxel_size_m, Tensor | np.ndarray):
         sizes = as_tensor(voxel_size_m, f"{call}: voxel_size_m").detach().cpu().double()
     else:
-        sizes = torch.tensor(voxel_size_m, dtype=torch.float64, device="cpu")
+        sizes = _numbers(voxel_size_m, f"{call}: voxel_size_m", torch.float64, None)
     if sizes.ndim > 1 or sizes.numel() not in (1, 3):
         raise ValueError(f"{call}: voxel_size_m={voxel_size_m}: expected one number, or three along x, y, z.")
     x, y, z = sizes.expand(3).tolist()
     if not all(0 < size < float("inf") for size in (x, y, z)):
         raise ValueError(f"{call}: voxel_size_m={voxel_size_m}: sizes are metres and must be positive.")
     return x, y, z
+
+
+def _numbers(given: Any, what: str, dtype: torch.dtype | None, device: torch.device | None) -> Tensor:
+    try:
+        return torch.as_tensor(given, dtype=dtype, device=device or "cpu")
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{what} is {type(given).__name__} {given!r:.40}, but numbers are needed.") from None
