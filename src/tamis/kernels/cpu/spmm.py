@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tamis.kernels.cpu.native import ACTIVATIONS, ELEMENTS, STORED, native
+from tamis.kernels.cpu.operands import check_operands
 from tamis.kernels.cpu.spmm_pack import PanelMatrix
 from tamis.kernels.cpu.spmv_pack import WindowMatrix
 
@@ -43,16 +44,7 @@ def _call(
     ------
     ValueError   if a tensor has not the size that the structure needs: the kernel reads by address.
     """
-    if values.numel() != packed.slots or not values.is_contiguous():
-        raise ValueError(
-            f"{kernel}: the packed matrix has {packed.slots} slots, so it needs as many contiguous values, but got shape "
-            f"{tuple(values.shape)}, strides {values.stride()}. Were the values replaced or resized?"
-        )
-    if b.shape[by_rows] != packed.k or (row_scale is not None and row_scale.shape != (packed.m,)):
-        scale = "" if row_scale is None else f" and a row_scale of shape {tuple(row_scale.shape)}"
-        raise ValueError(
-            f"{kernel}: a is {packed.m} x {packed.k}, but came with an operand of shape {tuple(b.shape)}{scale}."
-        )
+    check_operands(kernel, packed, values, row_scale, b, by_rows)
     if bias is not None:
         bias = bias.float().contiguous()
     row_stride, column_stride = b.stride()
@@ -62,15 +54,12 @@ def _call(
     m = packed.m
     n = b.shape[not by_rows]
     c = b.new_empty(n, m) if by_rows else b.new_empty(m, n)  # sizes one by one: half the time of a tuple
-    values_at, b_at = values.data_ptr(), b.data_ptr()
-    if (not values_at and values.numel()) or (not b_at and b.numel()):
-        raise ValueError(f"{kernel}: the memory of an operand was given back (its storage has no bytes).")
     getattr(native(), kernel)(
         packed.native,
-        values=values_at,
+        values=values.data_ptr(),
         stored=STORED[values.dtype],
         row_scale=0 if row_scale is None else row_scale.data_ptr(),
-        b=b_at,
+        b=b.data_ptr(),
         ldb=row_stride,
         c=c.data_ptr(),
         ldc=m if by_rows else n,

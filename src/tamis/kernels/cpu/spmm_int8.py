@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tamis.kernels.cpu.native import ACTIVATIONS, ELEMENTS, native
+from tamis.kernels.cpu.operands import check_operands
 from tamis.kernels.cpu.spmm_pack import MAX_BLOCK_COLS, PanelMatrix, pack_panels
 
 QUAD = 4  # weights of a row, side by side, that one instruction multiplies
@@ -36,6 +37,11 @@ class QuadMatrix:
     @property
     def k(self) -> int:
         return QUAD * self.quads.k
+
+    @property
+    def slots(self) -> int:
+        """Packed values, those of padding included."""
+        return QUAD * self.quads.slots
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -100,6 +106,7 @@ def spmm_int8(
     """
     if not by_rows:
         return spmm_int8(packed, values, row_scale, b.mT, bias, activation, True).mT.contiguous()
+    check_operands("spmm_int8", packed, values, row_scale, b, by_rows)
     if b.stride(1) != 1:
         b = b.contiguous()
     if bias is not None:
