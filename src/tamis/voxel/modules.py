@@ -88,7 +88,7 @@ class VoxelConv(nn.Module):
 
     def kept_maps(self, stride: Triple, spatial_shape: Triple | None) -> RequiredMaps:
         """The kernel map that the layer requires on its own."""
-        layer = (self.kind, self.in_channels, self.out_channels)
+        layer = (self.kind, self.in_channels, self.out_channels, self.groups)
         return maps_of_layer(self.spec, layer, stride, spatial_shape)
 
     def extra_repr(self) -> str:
@@ -228,7 +228,7 @@ class Pool3d(nn.Module):
 
     def kept_maps(self, stride: Triple, spatial_shape: Triple | None) -> RequiredMaps:
         """The kernel map that the layer requires on its own."""
-        return maps_of_layer(self.spec, (f"{self.reduce} pool", 1, 1), stride, spatial_shape)
+        return maps_of_layer(self.spec, (f"{self.reduce} pool", 1, 1, 1), stride, spatial_shape)
 
     def extra_repr(self) -> str:
         return f"{self.reduce!r}, kernel_size={self.spec.kernel_size}, stride={self.spec.stride}"

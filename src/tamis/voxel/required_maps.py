@@ -191,7 +191,7 @@ def required_maps(
 
 
 def maps_of_layer(
-    spec: KernelMapSpec, layer: tuple[str, int, int], stride: Triple, spatial_shape: Triple | None
+    spec: KernelMapSpec, layer: tuple[str, int, int, int], stride: Triple, spatial_shape: Triple | None
 ) -> RequiredMaps:
     """What one layer asks for, without running it: whoever hooks onto it sees its real calls only."""
     found = RequiredMaps([Level(stride, bounds=spatial_shape)])
