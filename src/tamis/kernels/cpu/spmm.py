@@ -44,7 +44,9 @@ def _call(
     ------
     ValueError   if a tensor has not the size that the structure needs: the kernel reads by address.
     """
-    check_operands(kernel, packed, values, row_scale, b, by_rows)
+    plain = values.numel() == packed.slots and values.is_contiguous() and b.shape[by_rows] == packed.k
+    if not plain or row_scale is not None or not (values.data_ptr() and b.data_ptr()):  # else spare the call
+        check_operands(kernel, packed, values, row_scale, b, by_rows)
     if bias is not None:
         bias = bias.float().contiguous()
     row_stride, column_stride = b.stride()
