@@ -55,6 +55,5 @@ def test_sparse_linear_and_planned_products() -> None:
     assert frames(lambda: layer(x)) <= 12
     a = tamis.CSR.from_dense(dense.weight)
     plan = tamis.plan_spmm(a, 8)
-    # One of them checks sizes where tensors become addresses (kernels/cpu/operands.py).
-    assert frames(lambda: tamis.linear(x, a, plan=plan)) <= 16
-    assert frames(lambda: tamis.spmm(a, x.T, plan=plan)) <= 16
+    assert frames(lambda: tamis.linear(x, a, plan=plan)) <= 15
+    assert frames(lambda: tamis.spmm(a, x.T, plan=plan)) <= 15

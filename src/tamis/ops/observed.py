@@ -16,14 +16,15 @@ from torch.utils._python_dispatch import _disable_current_modes, is_in_torch_dis
 
 def observed(*operands: Tensor | None) -> bool:
     """True if a tracer, a transform, a mode or a tensor subclass must see the operator, or a lazy sign must be resolved."""
+    if torch.compiler.is_compiling():  # first: it cannot trace is_neg
+        return True
     for tensor in operands:
         if tensor is not None and not (
             type(tensor) in (Tensor, Parameter) and tensor.is_cpu and not tensor.is_neg()
         ):
             return True
     return (
-        torch.compiler.is_compiling()  # recorded() and transformed(), without their calls
-        or torch._C._get_tracing_state() is not None
+        torch._C._get_tracing_state() is not None  # recorded() and transformed(), without their calls
         or is_in_torch_dispatch_mode()
         or forward_ad._current_level >= 0
         or torch._C._functorch.maybe_current_level() is not None
