@@ -8,7 +8,7 @@ from typing import Self
 
 from tamis.bench.spmm.results.summary import Spread
 from tamis.bench.spmm.rows import CellKey, Row
-from tamis.report import Heading, Paragraph, Part, Table, duration, percent, times, words
+from tamis.report import Column, Heading, Paragraph, Part, Table, duration, percent, times, words
 
 DENSE_ROLES = ("dense", "packed dense", "rounded dense")
 
@@ -100,7 +100,14 @@ def _means(cells: Sequence[EightBitCell]) -> Table:
             float32 = Spread.of([cell.vs_float32 for cell in found])
             counted = (pattern, percent(target, 0), str(speeds.count))
             lines.append([*counted, times(speeds.geomean), times(speeds.min), times(float32.geomean)])
-    header = [words("pattern"), "zeros", "cells", "vs fastest dense", "worst cell", "vs float32"]
+    header: list[str | Column] = [
+        words("pattern"),
+        "zeros",
+        "cells",
+        "vs fastest dense",
+        "worst cell",
+        "vs float32",
+    ]
     return Table(header, lines)
 
 
@@ -121,5 +128,5 @@ def _lines(cells: Sequence[EightBitCell]) -> Table:
         ]
         for cell in cells
     ]
-    header = ["m×k", words("pattern"), "zeros", "n", "float32", words("fastest dense"), "its time", "tamis"]
-    return Table([*header, "speed", "error", "dense error"], lines)
+    header: list[str | Column] = ["m×k", words("pattern"), "zeros", "n", "float32", words("fastest dense")]
+    return Table([*header, "its time", "tamis", "speed", "error", "dense error"], lines)
