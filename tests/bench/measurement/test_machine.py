@@ -1,5 +1,9 @@
 """What a run says about where it ran."""
 
+import os
+import subprocess
+import sys
+
 import torch
 
 from tamis.bench.measurement import machine
@@ -36,3 +40,10 @@ def test_the_fingerprint_follows_the_code(tmp_path):
 
 def test_absent_packages_are_named():
     assert machine._version("no-such-distribution") == "absent"
+
+
+def test_the_instruction_set_is_the_one_that_was_asked_for():
+    code = "from tamis.bench.measurement import this_machine; print(this_machine().isa)"
+    environment = {**os.environ, "TAMIS_CPU_ISA": "baseline"}
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert ended.stdout == "baseline\n", ended.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.metadata
 import platform
 import re
@@ -15,6 +14,7 @@ from types import ModuleType
 import torch
 
 import tamis
+from tamis.kernels.cpu import native
 from tamis.tuning import device_name
 
 _TAKING_PART = ("torch", "numpy", "scipy", "numba", "mkl")
@@ -42,18 +42,18 @@ def this_machine(package: Path = Path(tamis.__file__).parent) -> Machine:
     package : Path
         Folder whose code the fingerprint is taken of.
     """
-    native = _native()
+    compiled = _native()
     threads = torch.get_num_threads()
     versions = [f"python {platform.python_version()}", f"tamis {tamis.__version__}"]
     versions += [f"{name} {_version(name)}" for name in _TAKING_PART]
     return Machine(
         device="cpu",
         cpu=cpu_name(),
-        isa=str(native.isa()) if native else "none",
+        isa=str(compiled.isa()) if compiled else "none",
         threads=threads,
         versions="; ".join(versions),
         build=fingerprint(package),
-        peak_gflops=_fma_peak_gflops(native, threads) if native else None,
+        peak_gflops=_fma_peak_gflops(compiled, threads) if compiled else None,
     )
 
 
@@ -78,8 +78,9 @@ def fingerprint(package: Path) -> str:
 
 
 def _native() -> ModuleType | None:
+    """The native module on the instruction set that it will run on, ``TAMIS_CPU_ISA`` minded."""
     try:
-        return importlib.import_module("tamis._cpu")
+        return native()
     except ImportError:
         return None
 
