@@ -90,6 +90,11 @@ void bind_packed(nb::module_& m) {
           return pack_values(at<int32_t>(positions), count, at<void>(values), size, bytes, at<void>(packed), threads);
         },
         nb::kw_only(), "positions"_a, "count"_a, "values"_a, "size"_a, "bytes"_a, "packed"_a, "threads"_a, Unlocked());
+  m.def("unpack_values",
+        [](uintptr_t positions, int64_t count, uintptr_t packed, int bytes, uintptr_t values, int64_t size, int threads) {
+          return unpack_values(at<int32_t>(positions), count, at<void>(packed), bytes, at<void>(values), size, threads);
+        },
+        nb::kw_only(), "positions"_a, "count"_a, "packed"_a, "bytes"_a, "values"_a, "size"_a, "threads"_a, Unlocked());
 }
 
 // `table`: the instruction set for n columns.
@@ -150,6 +155,27 @@ void bind_int8(nb::module_& m) {
   m.def("use_vnni", &use_vnni);
 }
 
+template <class Call> void bind_sddmm(nb::module_& m, const char* name, void (*Kernels::*kernel)(const Call&)) {
+  m.def(name,
+        [kernel](const decltype(Call::pattern)& packed, uintptr_t a, int64_t lda, uintptr_t b, int64_t ldb, int64_t n, int element,
+                 bool by_rows, uintptr_t values, int threads) {
+          Call call;
+          call.pattern = packed;
+          call.a = at<void>(a);
+          call.b = at<void>(b);
+          call.n = n;
+          call.lda = lda;
+          call.ldb = ldb;
+          call.element = static_cast<Element>(element);
+          call.by_rows = by_rows;
+          call.values = at<float>(values);
+          call.threads = threads;
+          (current_for(n).*kernel)(call);
+        },
+        "packed"_a, nb::kw_only(), "a"_a, "lda"_a, "b"_a, "ldb"_a, "n"_a, "element"_a, "by_rows"_a, "values"_a, "threads"_a,
+        Unlocked());
+}
+
 // One column is selected from wide vectors, a few fit narrow ones.
 const Kernels& panels_for(int64_t n) { return n == 1 ? current() : current_for(n); }
 const Kernels& windows_for(int64_t) { return current(); }
@@ -164,6 +190,9 @@ void bind_spmm(nb::module_& m) {
   bind_kernel(m, "spmm_bsr", &Kernels::spmm_bsr, panels_for);
   bind_kernel(m, "spmv_window", &Kernels::spmv_window, windows_for);
   bind_int8(m);
+  bind_sddmm(m, "sddmm_csr", &Kernels::sddmm_csr);
+  bind_sddmm(m, "sddmm_bsr", &Kernels::sddmm_bsr);
+  bind_sddmm(m, "sddmm_window", &Kernels::sddmm_window);
   m.def("parts_of_unit", &parts_of_unit, nb::kw_only(), "panels"_a, "parts"_a, "part_rows"_a, "threads"_a);
 }
 

@@ -89,6 +89,22 @@ constexpr int64_t int8_levels_bytes(int64_t n, int64_t quads) {
   return tokens * (quads * 4 + 8) + 4 * widest * 4;
 }
 
+// The entries of A @ B^T, A [m, n] and B [k, n], that a pattern stores, float32 sums: all but the pattern.
+struct SddmmOperands {
+  const void *a, *b;   // by_rows: [n, m] and [n, k]
+  int64_t n, lda, ldb;
+  Element element;     // of a and b
+  bool by_rows;        // the layout of torch.nn.Linear's activations and their gradients
+  float* values;       // in packed order; padding gets 0
+  int32_t threads;
+};
+struct SddmmCall : SddmmOperands {
+  SpmmPacked pattern;
+};
+struct SddmmWindowCall : SddmmOperands {
+  WindowPacked pattern;
+};
+
 // The pairs (output row, input row) of every offset of a sparse convolution, as lists that ascend in both columns.
 struct PairLists {
   static constexpr int64_t granule = 64;  // outputs between two cuts
@@ -190,6 +206,9 @@ struct Kernels {
   void (*spmm_bsr)(const SpmmCall&);  // ids: one per step, shared by the four rows
   void (*spmv_window)(const SpmvCall&);
   const Int8Kernel* int8;
+  void (*sddmm_csr)(const SddmmCall&);  // these three read what the SpMM kernel of the same name reads
+  void (*sddmm_bsr)(const SddmmCall&);
+  void (*sddmm_window)(const SddmmWindowCall&);
   void (*kernel_map_search)(const KernelMapSearch&);
   void (*kernel_map_gather)(const KernelMapSearch&, int32_t* target_rows, int32_t* source_rows);
   void (*kernel_map_cuts)(const PairLists&, int64_t rows, int32_t* cuts, int32_t threads);

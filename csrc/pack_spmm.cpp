@@ -176,22 +176,36 @@ void fill(const PackSource& source, const PackShape& shape, const int64_t (*bloc
   });
 }
 
-template <class T> bool gather(const int32_t* positions, int64_t count, const void* values, int64_t size, void* packed, int threads) {
+// Calls body(i, position), position being `size` or more where there is none. Returns whether all of those were -1.
+template <class Body> bool for_positions(const int32_t* positions, int64_t count, int64_t size, int threads, Body&& body) {
   constexpr int64_t chunk = 1 << 15;
-  const auto* from = static_cast<const T*>(values);
-  auto* to = static_cast<T*>(packed);
   std::atomic<bool> inside{true};
   parallel_for((count + chunk - 1) / chunk, threads, [&](int64_t unit, int) {
     const int64_t end = std::min(count, (unit + 1) * chunk);
     bool stray = false;
     for (int64_t i = unit * chunk; i < end; ++i) {
       const int64_t position = static_cast<uint32_t>(positions[i]);  // -1 becomes the largest of all
-      to[i] = position < size ? from[position] : T{};
+      body(i, position);
       stray |= position >= size && positions[i] != -1;
     }
     if (stray) inside = false;
   });
   return inside;
+}
+
+template <class T> bool gather(const int32_t* positions, int64_t count, const void* values, int64_t size, void* packed, int threads) {
+  const auto* from = static_cast<const T*>(values);
+  auto* to = static_cast<T*>(packed);
+  return for_positions(positions, count, size, threads,
+                       [=](int64_t i, int64_t position) { to[i] = position < size ? from[position] : T{}; });
+}
+
+template <class T> bool scatter(const int32_t* positions, int64_t count, const void* packed, void* values, int64_t size, int threads) {
+  const auto* from = static_cast<const T*>(packed);
+  auto* to = static_cast<T*>(values);
+  return for_positions(positions, count, size, threads, [=](int64_t i, int64_t position) {
+    if (position < size) to[position] = from[i];
+  });
 }
 
 }  // namespace
@@ -223,6 +237,12 @@ bool pack_values(const int32_t* positions, int64_t count, const void* values, in
   if (bytes == 4) return gather<float>(positions, count, values, size, packed, threads);
   if (bytes == 2) return gather<uint16_t>(positions, count, values, size, packed, threads);
   return gather<int8_t>(positions, count, values, size, packed, threads);
+}
+
+bool unpack_values(const int32_t* positions, int64_t count, const void* packed, int bytes, void* values, int64_t size,
+                   int threads) {
+  if (bytes == 4) return scatter<float>(positions, count, packed, values, size, threads);
+  return scatter<uint16_t>(positions, count, packed, values, size, threads);
 }
 
 }  // namespace tamis

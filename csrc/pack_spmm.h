@@ -33,4 +33,8 @@ void pack_fill(const PackSource& source, const PackShape& shape, const int64_t (
 // [-1, size); 0 is taken for the others.
 bool pack_values(const int32_t* positions, int64_t count, const void* values, int64_t size, int bytes, void* packed, int threads);
 
+// values[positions[i]] = packed[i] where positions[i] >= 0, elements of `bytes` (2 or 4); values of other positions stay. Positions are
+// distinct. Returns as pack_values.
+bool unpack_values(const int32_t* positions, int64_t count, const void* packed, int bytes, void* values, int64_t size, int threads);
+
 }  // namespace tamis

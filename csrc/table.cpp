@@ -12,6 +12,9 @@ void spmm_csr(const SpmmCall& call);
 void spmm_bsr(const SpmmCall& call);
 void spmv_window(const SpmvCall& call);
 extern const Int8Kernel int8_kernel;
+void sddmm_csr(const SddmmCall& call);
+void sddmm_bsr(const SddmmCall& call);
+void sddmm_window(const SddmmWindowCall& call);
 void kernel_map_search(const KernelMapSearch& call);
 void kernel_map_gather(const KernelMapSearch& call, int32_t* target_rows, int32_t* source_rows);
 void kernel_map_cuts(const PairLists& pairs, int64_t rows, int32_t* cuts, int32_t threads);
@@ -32,6 +35,9 @@ const Kernels table = {
     spmm_bsr,
     spmv_window,
     &int8_kernel,
+    sddmm_csr,
+    sddmm_bsr,
+    sddmm_window,
     kernel_map_search,
     kernel_map_gather,
     kernel_map_cuts,

@@ -1,4 +1,4 @@
-"""Builds the SpMM kernels of one instruction set with their test program, without Python and the other kernels."""
+"""Builds the SpMM and SDDMM kernels of one instruction set with their test program, without Python and the other kernels."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,13 @@ CSRC = NATIVE.parents[1] / "csrc"
 SOURCES = [
     NATIVE / "spmm_on_another_cpu.cpp",
     *(CSRC / name for name in ("parallel.cpp", "pack_spmm.cpp", "pack_window.cpp", "spmm_split.cpp")),
-    *(CSRC / "kernels" / name for name in ("spmm_csr.cpp", "spmm_bsr.cpp", "spmv_window.cpp")),
+    *(
+        CSRC / "kernels" / name
+        for name in (
+            *("spmm_csr.cpp", "spmm_bsr.cpp", "spmv_window.cpp"),
+            *("sddmm_csr.cpp", "sddmm_bsr.cpp", "sddmm_window.cpp"),
+        )
+    ),
 ]
 
 

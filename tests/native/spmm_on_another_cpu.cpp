@@ -1,4 +1,4 @@
-// The SpMM kernels of one instruction set against sums in double, without Python: for CPUs that are only emulated here
+// The SpMM and SDDMM kernels of one instruction set against sums in double, without Python: for CPUs that are only emulated here
 // (tests/native/test_neon.py, test_avx512_emulated.py).
 #include <cmath>
 #include <cstdio>
@@ -20,6 +20,9 @@ namespace tamis::TAMIS_ISA {
 void spmm_csr(const SpmmCall& call);
 void spmm_bsr(const SpmmCall& call);
 void spmv_window(const SpmvCall& call);
+void sddmm_csr(const SddmmCall& call);
+void sddmm_bsr(const SddmmCall& call);
+void sddmm_window(const SddmmWindowCall& call);
 }  // namespace tamis::TAMIS_ISA
 
 namespace {
@@ -149,6 +152,49 @@ double error(const Csr& a, void (*kernel)(const Call&), int32_t cols, Stored sto
   return worst;
 }
 
+// The same of the entries of C @ B^T that the matrix stores, and of the zeros of padding.
+template <class Call>
+double error(const Csr& a, void (*kernel)(const Call&), int32_t cols, int64_t n, bool by_rows, std::mt19937& random) {
+  std::normal_distribution<float> normal;
+  std::vector<float> c(a.m * n), b(a.k * n);
+  for (float& x : c) x = normal(random);
+  for (float& x : b) x = normal(random);
+  Structure structure;
+  Call call{};
+  if constexpr (std::is_same_v<Call, SddmmCall>) call.pattern = pack(a, cols, structure);
+  else call.pattern = pack_windows(a, cols, structure);
+  std::vector<float> values(structure.positions.size(), -1.0f);
+  call.a = c.data();
+  call.b = b.data();
+  call.n = n;
+  call.lda = by_rows ? a.m : n;
+  call.ldb = by_rows ? a.k : n;
+  call.element = Element::float32;
+  call.by_rows = by_rows;
+  call.values = values.data();
+  call.threads = 2;
+  kernel(call);
+  std::vector<int64_t> block_row(a.col.size());
+  for (size_t row = 0; row + 1 < a.crow.size(); ++row)
+    for (int32_t e = a.crow[row]; e < a.crow[row + 1]; ++e) block_row[e] = static_cast<int64_t>(row);
+  double worst = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const int32_t position = structure.positions[i];
+    double sum = 0, scale = 1e-30;
+    if (position >= 0) {
+      const int64_t row = block_row[position / a.height] * a.height + position % a.height, column = a.col[position / a.height];
+      for (int64_t t = 0; t < n; ++t) {
+        const double term = by_rows ? static_cast<double>(c[t * a.m + row]) * b[t * a.k + column]
+                                    : static_cast<double>(c[row * n + t]) * b[column * n + t];
+        sum += term;
+        scale += std::abs(term);
+      }
+    }
+    worst = std::max(worst, std::abs(values[i] - sum) / scale);
+  }
+  return worst;
+}
+
 }  // namespace
 
 int main() {
@@ -165,6 +211,12 @@ int main() {
       check(error(rows, TAMIS_ISA::spmm_csr, 48, Stored::float32, n, by_rows, random));
       check(error(vectors, TAMIS_ISA::spmm_bsr, 48, Stored::float32, n, by_rows, random));
       check(error(rows, TAMIS_ISA::spmv_window, 64, Stored::float32, n, by_rows, random));
+    }
+  for (int64_t n : {1, 5, 16, 70})
+    for (bool by_rows : {false, true}) {
+      check(error(rows, TAMIS_ISA::sddmm_csr, 48, n, by_rows, random));
+      check(error(vectors, TAMIS_ISA::sddmm_bsr, 48, n, by_rows, random));
+      check(error(rows, TAMIS_ISA::sddmm_window, 64, n, by_rows, random));
     }
   const Csr wide = draw(70, 700, 1, 0.1, random), wide_vectors = draw(72, 700, 4, 0.1, random);
   for (Stored stored : {Stored::float32, Stored::bfloat16, Stored::float16, Stored::int8})

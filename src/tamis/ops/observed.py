@@ -42,9 +42,16 @@ def recorded() -> bool:
     )
 
 
-def transformed() -> bool:
-    """True inside forward-mode AD and the transforms of torch.func, which know nothing of an operator of our own."""
-    return forward_ad._current_level >= 0 or torch._C._functorch.maybe_current_level() is not None
+def transformed(*tensors: Tensor) -> bool:
+    """True inside forward-mode AD and the transforms of torch.func, which know nothing of an operator of our own.
+
+    ``tensors`` are asked whether they are a batch of gradients (``is_grads_batched``): that transform leaves no other trace.
+    """
+    return (
+        forward_ad._current_level >= 0
+        or torch._C._functorch.maybe_current_level() is not None
+        or any(torch._C._functorch.is_legacy_batchedtensor(tensor) for tensor in tensors)
+    )
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tamis.bench.spmm import Options, publish, read, write
+from tamis.bench.spmm import Options, publish, read, training, write
 
 
 def main() -> None:
@@ -16,6 +16,10 @@ def main() -> None:
         parser.error(f"{arguments.csv} does not exist.")
     rows, beside = read(arguments.csv), arguments.out / arguments.csv.name
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if any(row.section == training.SECTION for row in rows):
+        training.publish(rows, beside)  # such rows have no page
+        print(beside)
+        return
     if arguments.publish:
         rows = publish(rows, beside)
     grid = next((name for name in ("quick", "full") if name in beside.stem.split("_")), "default")

@@ -10,11 +10,12 @@ from tamis.kernels.cpu.point_keys import (
     point_range,
     point_rows,
 )
+from tamis.kernels.cpu.sddmm import sddmm
 from tamis.kernels.cpu.sparse_conv import sparse_conv_blocked, sparse_conv_weight_gradient
 from tamis.kernels.cpu.sparse_pool import sparse_pool
 from tamis.kernels.cpu.spmm import parts_of_unit, spmm_bsr, spmm_csr, spmv_window
 from tamis.kernels.cpu.spmm_int8 import MAX_INT8_COLUMNS, QUAD, QuadMatrix, int8_levels, pack_quads, spmm_int8
-from tamis.kernels.cpu.spmm_pack import PanelMatrix, pack_panels, pack_values
+from tamis.kernels.cpu.spmm_pack import PanelMatrix, pack_panels, pack_values, unpack_values
 from tamis.kernels.cpu.spmv_pack import MAX_COLUMNS as MAX_WINDOW_COLUMNS
 from tamis.kernels.cpu.spmv_pack import WindowMatrix, pack_windows
 
@@ -50,6 +51,7 @@ __all__ = [
     "point_keys",
     "point_range",
     "point_rows",
+    "sddmm",
     "sparse_conv_blocked",
     "sparse_conv_weight_gradient",
     "sparse_pool",
@@ -57,4 +59,5 @@ __all__ = [
     "spmm_csr",
     "spmm_int8",
     "spmv_window",
+    "unpack_values",
 ]

@@ -182,3 +182,37 @@ def pack_values(positions: Tensor, values: Tensor) -> Tensor:
     if not inside:
         raise ValueError(f"pack_values: a position lies beyond the {values.numel()} values.")
     return packed
+
+
+def unpack_values(positions: Tensor, packed: Tensor, count: int) -> Tensor:
+    """Return ``count`` values: those of ``packed`` at their positions (-1: nowhere), 0 where there is none; of 2 or 4 bytes.
+
+    Positions are distinct, and ``packed`` is contiguous.
+
+    Raises
+    ------
+    ValueError   if positions are not as many contiguous int32, or the values have another size.
+    """
+    if (
+        positions.dtype != torch.int32
+        or not positions.is_contiguous()
+        or positions.shape != packed.shape
+        or packed.element_size() not in (2, 4)
+    ):
+        raise ValueError(
+            f"unpack_values: expected contiguous int32 positions of as many values of 2 or 4 bytes, but got {positions.dtype} of shape "
+            f"{tuple(positions.shape)} and {packed.dtype} of shape {tuple(packed.shape)}."
+        )
+    values = torch.zeros(count, dtype=packed.dtype, device="cpu")
+    inside = native().unpack_values(
+        positions=address(positions),
+        count=positions.numel(),
+        packed=address(packed),
+        bytes=packed.element_size(),
+        values=address(values),
+        size=count,
+        threads=torch.get_num_threads(),
+    )
+    if not inside:
+        raise ValueError(f"unpack_values: a position lies beyond the {count} values.")
+    return values

@@ -15,6 +15,12 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def sddmm(crow_indices: Tensor, col_indices: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The entries of A @ B.T in float64 that a CSR pattern stores, in its order; A (m, n), B (k, n)."""
+    rows = torch.repeat_interleave(torch.arange(crow_indices.numel() - 1), crow_indices.diff())
+    return (a.double()[rows] * b.double()[col_indices]).sum(1)
+
+
 def spmm(
     crow_indices: Tensor,
     col_indices: Tensor,

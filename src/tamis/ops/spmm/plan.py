@@ -16,6 +16,7 @@ from tamis.ops.observed import recorded, unobserved
 from tamis.ops.spmm.checks import check_matrix
 from tamis.ops.spmm.cost import SpmmProblem
 from tamis.ops.spmm.kernels import KERNELS
+from tamis.ops.spmm.transposed import kept_bytes
 from tamis.tuning import machine_for
 
 
@@ -185,8 +186,8 @@ class SpmmPlan:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the packed structure, the map from values to packed order, and the packed copy."""
-        return self.packed.nbytes + self.positions.nbytes + self.copy.nbytes
+        """Bytes of the packed structure, the map from values to packed order, the packed copy; and of Aᵀ once a backward pass asked for it."""
+        return self.packed.nbytes + self.positions.nbytes + self.copy.nbytes + kept_bytes(self.packed)
 
     def packed_values(self, values: Tensor) -> Tensor:
         """The values in packed order: the copy kept from the last call if they have not changed since.
