@@ -230,8 +230,9 @@ def check_batch_size(call: str, coords: Tensor, batch_size: int) -> int:
 
 def _check(coords: Tensor, feats: Tensor) -> None:
     check_coords("VoxelTensor(coords, feats)", coords)
-    if not isinstance(feats, Tensor):
-        raise TypeError(f"VoxelTensor(coords, feats): feats is {type(feats).__name__}, expected a tensor.")
+    if not isinstance(feats, Tensor) or feats.layout != torch.strided:
+        kind = f"of layout {feats.layout}" if isinstance(feats, Tensor) else type(feats).__name__
+        raise TypeError(f"VoxelTensor(coords, feats): feats is {kind}, expected a dense tensor.")
     if feats.ndim != 2 or len(feats) != len(coords):
         raise ValueError(
             f"VoxelTensor(coords, feats): coords has {len(coords)} rows, so feats needs shape "
