@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from tamis.bench.measurement import Machine, csv_rows, relative_error, rounding_
 from tamis.bench.spmm import rows
 from tamis.bench.spmm.results.published import SHARED
 from tamis.bench.spmm.rows import Row
-from tamis.kernels.cpu import sddmm
+from tamis.kernels.cpu import PanelMatrix, WindowMatrix, sddmm
 from tamis.nn import SparseLinear
 from tamis.tuning import time_interleaved
 from tamis.workloads import Spec, generate
@@ -82,10 +82,11 @@ def measure(spec: Spec, n: int, machine: Machine, *, share_s: float = 0.15) -> I
     """
     layers = _layers(generate(spec), n)
     nnz = int((layers.dense.weight != 0).sum())
+    packed = cast(PanelMatrix | WindowMatrix, layers.sparse.plan.packed)  # float32 has no other
     calls = {
         DENSE: lambda: step(layers.dense, layers),
         STEP: lambda: step(layers.sparse, layers),
-        SDDMM: lambda: sddmm(layers.sparse.plan.packed, layers.upstream, layers.x.detach(), True),
+        SDDMM: lambda: sddmm(packed, layers.upstream, layers.x.detach(), True),
     }
     error, bound = error_of_gradients(layers), rounding_bound(max(spec.m, spec.k, n))
     if error > bound:
