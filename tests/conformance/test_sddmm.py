@@ -130,5 +130,8 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
             sddmm(packed, *wrong, False)
     with pytest.raises(ValueError, match=r"but got torch\.float32 and torch\.float64"):
         sddmm(packed, c, b.double(), False)
+    quads = tamis.formats.quantize_rows(tamis.BSR.from_dense(torch.eye(8), blocksize=(1, 4)))
+    with pytest.raises(TypeError, match="int8 values, which have no gradient"):
+        sddmm(tamis.plan_spmm(quads, 3, compute="int8").packed, c, torch.randn(8, 3), False)
     with pytest.raises(ValueError, match="a position lies beyond the 2 values"):
         unpack_values(torch.tensor([0, 2], dtype=torch.int32), torch.ones(2), 2)

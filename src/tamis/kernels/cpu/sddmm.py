@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 
 from tamis.kernels.cpu.native import ELEMENTS, address, native
+from tamis.kernels.cpu.spmm_int8 import QuadMatrix
 from tamis.kernels.cpu.spmm_pack import PanelMatrix
 from tamis.kernels.cpu.spmv_pack import WindowMatrix
 
 
-def sddmm(packed: PanelMatrix | WindowMatrix, a: Tensor, b: Tensor, by_rows: bool) -> Tensor:
+def sddmm(packed: PanelMatrix | WindowMatrix | QuadMatrix, a: Tensor, b: Tensor, by_rows: bool) -> Tensor:
     """Sample a dense product of checked operands. The structure says which kernel reads it.
 
     Parameters
@@ -26,7 +27,10 @@ def sddmm(packed: PanelMatrix | WindowMatrix, a: Tensor, b: Tensor, by_rows: boo
     Raises
     ------
     ValueError   if shapes or dtypes do not fit together: the kernel reads by address.
+    TypeError    if the structure is one of int8 values, which have no gradient.
     """
+    if isinstance(packed, QuadMatrix):
+        raise TypeError("sddmm: a QuadMatrix holds int8 values, which have no gradient.")
     _check(packed, a, b, by_rows)
     n = a.shape[not by_rows]
     if n == 0:

@@ -81,15 +81,6 @@ def _record(packed: Sequence[Tensor], sizes: Sequence[int], kernel: str) -> Pack
     return record
 
 
-def _of_floats(
-    packed: Sequence[Tensor], sizes: Sequence[int], kernel: str
-) -> cpu.PanelMatrix | cpu.WindowMatrix:
-    record = _record(packed, sizes, kernel)
-    if isinstance(record, cpu.QuadMatrix):
-        raise TypeError(f"sddmm: {kernel} reads int8 values, which have no gradient.")
-    return record
-
-
 def _wants_grad(*tensors: Tensor) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
@@ -140,13 +131,13 @@ def _transposed_backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
 def _sddmm_cpu(
     c: Tensor, b: Tensor, packed: Sequence[Tensor], sizes: Sequence[int], kernel: str, by_rows: bool
 ) -> Tensor:
-    return cpu.sddmm(_of_floats(packed, sizes, kernel), c, b.to(c.dtype), by_rows)
+    return cpu.sddmm(_record(packed, sizes, kernel), c, b.to(c.dtype), by_rows)
 
 
 def _sddmm_fake(
     c: Tensor, b: Tensor, packed: Sequence[Tensor], sizes: Sequence[int], kernel: str, by_rows: bool
 ) -> Tensor:
-    return c.new_empty(_of_floats(packed, sizes, kernel).slots, dtype=torch.float32)
+    return c.new_empty(_record(packed, sizes, kernel).slots, dtype=torch.float32)
 
 
 def _keep_for_sddmm(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
