@@ -43,14 +43,15 @@ docs: install
 kills: install
 	$(BIN)/python -m tests.campaign.kills --kills $(or $(KILLS),100) --minutes $(or $(MINUTES),15)
 
-# The native tests under AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own that borrows the packages of .venv.
+# The native tests under AddressSanitizer and UndefinedBehaviorSanitizer, in an environment of their own that borrows the packages of .venv;
+# without those that compile kernels of their own or time them.
 sanitize: install
 	rm -rf build/sanitize && $(PYTHON) -m venv build/sanitize
 	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > $$(build/sanitize/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth
 	PATH=$(abspath $(BIN)):$$PATH build/sanitize/bin/python -m pip install -q --no-build-isolation --no-deps -c constraints.txt -C cmake.define.TAMIS_SANITIZE=ON -C build-dir=build/sanitize-native .
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	LD_PRELOAD="$$($${CXX:-g++} -print-file-name=libasan.so) $$($${CXX:-g++} -print-file-name=libstdc++.so)" \
-	build/sanitize/bin/python -m pytest tests/native tests/conformance tests/ops/kernel_map tests/ops/sparse_conv tests/ops/test_addresses.py tests/formats/files -p no:cacheprovider -k "not openmp and not hot_loops and not fma_peak"
+	build/sanitize/bin/python -m pytest tests/native tests/conformance tests/ops/kernel_map tests/ops/sparse_conv tests/ops/test_addresses.py tests/formats/files -p no:cacheprovider -k "not openmp and not hot_loops and not fma_peak and not symbol and not emulated and not neon"
 
 # Hostile input to every reader and constructor, for so many minutes; SEED= repeats a campaign.
 fuzz: install

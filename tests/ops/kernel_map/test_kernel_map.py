@@ -175,7 +175,7 @@ def test_bad_calls_say_what_to_do():
     coords = cloud(20, 5)
     with pytest.raises(ValueError, match="columns batch, x, y, z"):
         voxel.kernel_map(coords[:, 1:])
-    with pytest.raises(ValueError, match=r"convert with coords.int\(\)"):
+    with pytest.raises(ValueError, match=r"Convert with coords.int\(\)"):
         voxel.kernel_map(coords.long())
     with pytest.raises(ValueError, match="duplicates"):
         voxel.kernel_map(torch.cat([coords, coords[:3]]))
