@@ -3,7 +3,6 @@
 import linecache
 import os
 import random
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 import torch
 
 import tamis
+from tests import peak_memory
 
 SOURCE = str(Path(tamis.__file__).parent)
 MOST_MIB = 400  # above what the process has, for files of a few KiB
@@ -45,7 +45,7 @@ def judge(target: Target, seed: int, case: int) -> str | None:
     torch.manual_seed(case)
     with tempfile.TemporaryDirectory() as folder:
         call = target.make(rng, Path(folder))
-        before, start = _peak_mib(), time.process_time()
+        before, start = peak_memory.reset(), time.process_time()
         try:
             call()
         except target.errors as error:
@@ -54,7 +54,7 @@ def judge(target: Target, seed: int, case: int) -> str | None:
             fault = f"{type(error).__name__} is not documented: {str(error)[:200]}"
         else:
             fault = None
-        grown, took = _peak_mib() - before, time.process_time() - start
+        grown, took = (peak_memory.highest() - before) / 1024, time.process_time() - start
     if grown > MOST_MIB:
         fault = f"took {grown:.0f} MiB"
     if took > MOST_S:
@@ -74,7 +74,3 @@ def _fault_of(error: Exception) -> str | None:
     if path.startswith(SOURCE) and linecache.getline(path, line).strip().startswith(("raise", "pydantic")):
         return None
     return f"{type(error).__name__} leaks from {os.path.relpath(path, SOURCE)}:{line}: {str(error)[:200]}"
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

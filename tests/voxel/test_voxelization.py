@@ -140,7 +140,7 @@ def test_row_of_point_is_the_voxel_of_each_point():
 def test_a_point_cloud_from_a_file_goes_straight_in(tmp_path):
     rows = np.random.default_rng(0).random((200, 4), dtype=np.float32)
     rows.tofile(tmp_path / "scan.bin")
-    cloud = voxel.read_points(tmp_path / "scan.bin")
+    cloud = voxel.read_points(tmp_path / "scan.bin", columns=4)
     x = voxel.voxelize(cloud, 0.25)
     expected = voxel.voxelize(torch.from_numpy(rows[:, :3]), 0.25, torch.from_numpy(rows[:, 3:]))
     assert torch.equal(x.coords, expected.coords)

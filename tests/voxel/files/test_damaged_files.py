@@ -3,7 +3,6 @@
 import io
 import random
 import re
-import resource
 import struct
 import zipfile
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests import peak_memory
 
 from tamis.voxel.files import read_points
 from tamis.voxel.files.point_cloud import reading
@@ -108,10 +108,10 @@ def test_hostile_headers_name_the_field(tmp_path, handmade, name, old, new, fiel
 def test_las_point_count_beyond_the_file(tmp_path, handmade, count):
     data = bytearray(handmade["survey.las"])
     data[107:111] = struct.pack("<I", count)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory.reset()
     with pytest.raises(ValueError, match=r"survey\.las"):
         read(tmp_path, "survey.las", bytes(data))
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, "kilobytes"
+    assert peak_memory.highest() - before < 300_000, "kilobytes"
 
 
 def test_laz_cut_and_scrambled(tmp_path, content):
@@ -208,7 +208,7 @@ def test_cut_at_every_seventh_byte(tmp_path, every_file, name):
 def test_bytes_overwritten_at_random(tmp_path, every_file, name):
     """Seeded: runs of 0, of 255, of the digit 9 and of anything, most of them in the header; the process must survive."""
     rng, whole = random.Random(name), every_file[name]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory.reset()
     for _ in range(150):
         data = bytearray(whole)
         for _ in range(rng.choice([1, 1, 2, 4])):
@@ -217,7 +217,7 @@ def test_bytes_overwritten_at_random(tmp_path, every_file, name):
             run = rng.choice([b"\0" * length, b"\xff" * length, b"9" * length, rng.randbytes(length)])
             data[at : at + length] = run[: len(data) - at]
         read_or_refuse(tmp_path, name, bytes(data))
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000, "kilobytes"
+    assert peak_memory.highest() - before < 500_000, "kilobytes"
 
 
 def _laz_part(data, part):
